@@ -27,6 +27,9 @@
 //! | what it gives | [`Output`] |
 //! | training | [`Workspace`], [`MemoryBudget`], [`OutputGradients`], [`LossGradient`], [`InputGradients`], [`Parameters`] |
 //! | reading frames and continuing them | [`Forecaster`], of a [`ForecasterConfig`]; with packed weights [`PreparedForecaster`], as a stream [`ForecastStream`], in training [`PredictionGradient`] and [`TeacherForcing`] |
+//! | convolutions, residual blocks and cells one after the other, such as FireNet, for frames that keep coming | [`ConvGruChain`] |
+//! | the update block of RAFT | [`RaftUpdateBlock`] |
+//! | events of an event camera as frames | [`events`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved, without a network | [`motion`] |
 //! | a network of any of these kinds, as files hold it | [`Network`] |
@@ -142,6 +145,7 @@
 pub mod composed;
 mod config;
 mod error;
+pub mod events;
 pub mod export;
 mod forecaster;
 mod fused;
@@ -154,6 +158,7 @@ mod memory;
 pub mod motion;
 mod network;
 mod parameters;
+mod raft;
 mod random;
 #[cfg(feature = "gradcheck")]
 pub mod reference;
@@ -163,7 +168,7 @@ mod tensor;
 pub use config::{
     BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig,
     Initializer, KernelSizes, Merge, MlcastConfig, OutputActivation, Precision, PyramidConfig, PyramidScale,
-    ResetGate, Residual,
+    RecurrentForecasterConfig, ResetGate, Residual,
 };
 pub use convgru_kernels::{Isa, Scalar};
 pub use error::{Error, Result};
@@ -171,6 +176,7 @@ pub use forecaster::*;
 pub use fused::*;
 pub use network::{Network, NetworkDescription};
 pub use parameters::Parameters;
+pub use raft::{RaftUpdate, RaftUpdateBlock};
 pub use sequence::{
     InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, ReturnLayers, Sequence,
     StateGradient, Workspace,

@@ -3,7 +3,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use convgru_model::composed::{CellConfig, Recurrent, RecurrentConfig};
+use convgru_model::composed::{CellConfig, ConvStageConfig, Recurrent, RecurrentConfig, Stage, Wiring};
+use convgru_model::layer::Activation;
 use convgru_model::{
     ConvGru, ConvGruConfig, Parameters, ReturnLayers, Sequence, StateGradient, Tensor, Workspace,
 };
@@ -52,6 +53,39 @@ fn a_step_allocates_nothing() {
     });
     // All memory was taken by `prepare`.
     assert_eq!(counts, [0; 6]);
+}
+
+#[test]
+fn a_step_of_a_chain_allocates_nothing() {
+    let convolution = |in_channels: usize, stride: usize| ConvStageConfig {
+        in_channels,
+        out_channels: 6,
+        stride: [stride; 2],
+        activation: Activation::Relu,
+        ..Default::default()
+    };
+    let stages = vec![
+        Stage::Convolution(convolution(3, 1)),
+        Stage::Cell(CellConfig::new(6, 6)),
+        Stage::Residual(convolution(6, 1)),
+        Stage::Cell(CellConfig { kernel_size: [5, 3], ..CellConfig::new(6, 5) }),
+        Stage::Convolution(convolution(5, 1)),
+    ];
+    let network = Recurrent::<f32>::new(RecurrentConfig { stages, wiring: Wiring::Chain }, 7).unwrap();
+    let chain = network.to_chain().unwrap();
+    let frame = Tensor::from_fn(&[1, 3, 8, 10], |i| (i % 7) as f32 / 7.0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let counts: Vec<usize> = pool.install(|| {
+        let mut stream = chain.stream(1, 8, 10).unwrap();
+        let mut counts = Vec::with_capacity(4);
+        for _ in 0..4 {
+            let before = ALLOCATIONS.with(Cell::get);
+            stream.step(&frame).unwrap();
+            counts.push(ALLOCATIONS.with(Cell::get) - before);
+        }
+        counts
+    });
+    assert_eq!(counts, [0; 4]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use convgru_model::layer::Activation;
 use convgru_model::motion::OpticalFlow;
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Forecaster, ForecasterConfig, MlcastConfig,
-    PyramidConfig, ResetGate, Residual, Sequence, Tensor,
+    PyramidConfig, RecurrentForecasterConfig, ResetGate, Residual, Sequence, Tensor,
 };
 use fixtures::noise;
 
@@ -85,11 +85,12 @@ fn other_cells_refuse_them_in_frames_states_and_contexts() {
 
 #[test]
 fn forecasts_are_those_of_the_frames_that_were_taken() {
-    let configs: [ForecasterConfig; 4] = [
+    let configs: [ForecasterConfig; 5] = [
         EncoderForecasterConfig::default().into(),
         PyramidConfig::default().into(),
         PyramidConfig { residual: Residual::Motion, skip: true, ..Default::default() }.into(),
         MlcastConfig { blocks: 2, members: 2, ..Default::default() }.into(),
+        RecurrentForecasterConfig::default().into(),
     ];
     for config in configs {
         let network = Forecaster::<f32>::new(config, 1).unwrap();

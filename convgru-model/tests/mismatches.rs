@@ -9,7 +9,8 @@ use convgru_model::layer::{Activation, Conv2d, Conv2dConfig};
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
     Feedback, Forecaster, ForecasterConfig, MlcastConfig, Parameters, PredictionGradient, PyramidConfig,
-    PyramidScale, ResetGate, Residual, Sequence, TeacherForcing, Tensor, Workspace,
+    PyramidScale, RecurrentForecasterConfig, ResetGate, Residual, Sequence, TeacherForcing, Tensor,
+    Workspace,
 };
 use fixtures::{everything, noise, of_outputs};
 use proptest::prelude::*;
@@ -342,6 +343,7 @@ fn every_network_is_made_of_tensors_that_are_given_one_by_one() {
         Recurrent, RecurrentConfig::chain([lstm]);
         Forecaster, ForecasterConfig::from(PyramidConfig::default());
         Forecaster, ForecasterConfig::from(MlcastConfig { blocks: 1, ..Default::default() });
+        Forecaster, ForecasterConfig::from(RecurrentForecasterConfig::default());
         Forecaster, ForecasterConfig::default()
     );
 }

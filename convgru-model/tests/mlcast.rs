@@ -34,7 +34,7 @@ fn single_member() -> MlcastConfig {
 
 #[test]
 fn a_prediction_has_the_bits_of_the_training_pass_and_of_a_stream() {
-    for config in [config(), single_member()] {
+    for config in [config(), single_member(), MlcastConfig { signed: true, ..config() }] {
         let (network, input) = (network::<f32>(config), frames(4));
         let prepared = network.prepare().unwrap();
         let mut stream = prepared.stream(2, 21, 30).unwrap();
@@ -50,6 +50,22 @@ fn a_prediction_has_the_bits_of_the_training_pass_and_of_a_stream() {
             );
         }
     }
+}
+
+#[test]
+fn a_signed_network_maps_frames_and_nothing_else() {
+    let plain = network::<f64>(config());
+    let of_signed = MlcastConfig { signed: true, ..config() };
+    let signed = Forecaster::from_parameters(of_signed, plain.parameters().clone()).unwrap();
+    // Numbers whose maps are exact.
+    let frames = Tensor::<f64>::from_fn(&[3, 2, 1, 21, 30], |i| (i % 17) as f64 / 16.0);
+    let within = Tensor::from_fn(frames.shape(), |i| 2.0 * frames.as_slice()[i] - 1.0);
+    let expected = plain.forward(&within, 5).unwrap();
+    let found = signed.forward(&frames, 5).unwrap();
+    assert_eq!(found.shape(), expected.shape());
+    let pairs = found.as_slice().iter().zip(expected.as_slice());
+    assert!(pairs.clone().all(|(own, within)| *own == 0.5 + 0.5 * within));
+    assert!(pairs.clone().any(|(own, within)| (own - within).abs() > 0.1));
 }
 
 #[test]

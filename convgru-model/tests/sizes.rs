@@ -11,8 +11,8 @@ use convgru_model::layer::{
 use convgru_model::motion::OpticalFlow;
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
-    Feedback, Forecaster, ForecasterConfig, MlcastConfig, PyramidConfig, Residual, ReturnLayers, Sequence,
-    Tensor, Workspace, mean_of_members,
+    Feedback, Forecaster, ForecasterConfig, MlcastConfig, PyramidConfig, RecurrentForecasterConfig, Residual,
+    ReturnLayers, Sequence, Tensor, Workspace, mean_of_members,
 };
 use proptest::prelude::*;
 
@@ -40,12 +40,13 @@ fn made() -> Vec<Forecaster<f32>> {
     let unconditioned =
         EncoderForecasterConfig { feedback: Feedback::Unconditioned, members: 2, ..Default::default() };
     let motion = PyramidConfig { residual: Residual::Motion, skip: true, ..Default::default() };
-    let configs: [ForecasterConfig; 5] = [
+    let configs: [ForecasterConfig; 6] = [
         EncoderForecasterConfig::default().into(),
         unconditioned.into(),
         PyramidConfig::default().into(),
         motion.into(),
         MlcastConfig { blocks: 2, members: 2, ..Default::default() }.into(),
+        RecurrentForecasterConfig::default().into(),
     ];
     configs.into_iter().map(|config| Forecaster::new(config, 1).unwrap()).collect()
 }

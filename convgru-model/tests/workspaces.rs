@@ -10,8 +10,8 @@ use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, ConvGruParameters,
     EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, InputGradients, MemoryBudget,
-    MlcastConfig, OutputGradients, Parameters, PredictionGradient, PyramidConfig, ResetGate, Residual,
-    Sequence, StateGradient, Tensor, Workspace,
+    MlcastConfig, OutputGradients, Parameters, PredictionGradient, PyramidConfig, RecurrentForecasterConfig,
+    ResetGate, Residual, Sequence, StateGradient, Tensor, Workspace,
 };
 use fixtures::{everything, noise, of_outputs};
 
@@ -122,7 +122,7 @@ fn both_directions_and_forecasters_go_back_as_often_as_they_are_asked() {
     }
     assert_eq!((&all[0], &all[0]), (&all[1], &all[2]));
 
-    let configs: [ForecasterConfig; 5] = [
+    let configs: [ForecasterConfig; 6] = [
         EncoderForecasterConfig { hidden_channels: vec![3], patch: 2, ..Default::default() }.into(),
         EncoderForecasterConfig {
             feedback: Feedback::Unconditioned,
@@ -133,6 +133,7 @@ fn both_directions_and_forecasters_go_back_as_often_as_they_are_asked() {
         PyramidConfig::default().into(),
         PyramidConfig { residual: Residual::Motion, skip: true, ..Default::default() }.into(),
         MlcastConfig { blocks: 2, members: 2, ..Default::default() }.into(),
+        RecurrentForecasterConfig::default().into(),
     ];
     for config in configs {
         let mut network = Forecaster::<f64>::new(config, 1).unwrap();

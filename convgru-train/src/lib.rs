@@ -11,6 +11,7 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 pub mod forecast;
+mod frame_by_frame;
 mod input;
 pub mod interrupt;
 pub mod loss;
@@ -31,6 +32,7 @@ pub mod watch;
 
 pub use atomic_file::write_atomically;
 pub use error::{Error, Result};
+pub use frame_by_frame::{apply_to_frames, frame_channels};
 pub use input::read_file;
 pub use output_path::{expect_not_read, expect_replaceable};
 pub use read_budget::ReadBudget;

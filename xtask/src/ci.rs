@@ -96,7 +96,12 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         process::complain(&format!("SKIPPED: parity with all recorded values, for {parity} is not there"));
         stages.push(stage("parity", &["xtask", "parity"]));
     }
-    if python::is_installed("onnx") {
+    if python::is_installed("onnx") && python::is_installed("pytorch") {
+        stages.push(stage("exported networks", &["xtask", "onnx", "--torch"]));
+    } else if python::is_installed("onnx") {
+        process::complain(
+            "SKIPPED: exported networks in PyTorch, which `cargo xtask onnx --install --torch` gets",
+        );
         stages.push(stage("exported networks", &["xtask", "onnx"]));
     } else {
         process::complain(

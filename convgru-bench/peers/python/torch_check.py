@@ -1,4 +1,4 @@
-"""Runs the PyTorch module of docs/export.md and mlcast with our weights and compares: `torch_check.py FOLDER`.
+"""Runs python/convgru_torch.py, torch.nn.GRU and mlcast with our weights and compares: `torch_check.py FOLDER`.
 
 The folder is that of `onnx_check.py`, and so are the lines that are written.
 """
@@ -11,9 +11,10 @@ import numpy
 import torch
 from safetensors.torch import load_file
 
-from document import module
-
 FOLDER = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "python"))
+
+import convgru_torch  # noqa: E402
 
 
 def tensor(entry):
@@ -22,9 +23,14 @@ def tensor(entry):
 
 def compute(kind, network, run):
     """Results by the names they have in the file."""
-    if kind in ("EncoderForecaster", "Pyramid"):
+    if kind in ("EncoderForecaster", "Pyramid", "Mlcast", "RecurrentForecaster"):
         return {"prediction": network(tensor(run["input"]), run["steps"])}
-    output, last = network(tensor(run["input"]), [tensor(state) for state in run["states"]])
+    frames, states = tensor(run["input"]), [tensor(state) for state in run["states"]]
+    if kind == "Recurrent":
+        contexts = {int(name.removeprefix("context.")): tensor(entry) for name, entry in run["beside"].items()}
+        output, last = network([frames, *map(tensor, run["more"])], states, contexts)
+    else:
+        output, last = network(frames, states)
     return {"output": output} | {f"next_state.{layer}": state for layer, state in enumerate(last)}
 
 
@@ -72,7 +78,11 @@ def mlcast(config, weights):
 
     def compute(run):
         frames = tensor(run["input"]).swapaxes(0, 1)
-        return {"prediction": model(frames, steps=run["steps"]).swapaxes(0, 1)}
+        # The package's network takes and gives numbers as they are.
+        if config["signed"]:
+            frames = 2 * frames - 1
+        prediction = model(frames, steps=run["steps"]).swapaxes(0, 1)
+        return {"prediction": (1 + prediction) / 2 if config["signed"] else prediction}
 
     return compute
 
@@ -93,19 +103,15 @@ def compare(entry, form, computed):
 
 
 def main():
-    names = module()
+    peers = {"Mlcast": ("mlcast", mlcast), "ConvGru": ("torch.nn.GRU", torch_gru)}
     for entry in json.loads((FOLDER / "networks.json").read_text()):
-        if entry["kind"] == "Mlcast":
-            computed = mlcast(entry["config"], load_file(FOLDER / entry["weights"]))
-            if computed:
-                compare(entry, "mlcast", computed)
-        if entry["kind"] not in names:
-            continue
-        network = names[entry["kind"]](entry["config"])
-        network.load_state_dict(load_file(FOLDER / entry["weights"]), strict=True)
+        network = convgru_torch.load(FOLDER / entry["weights"])
         compare(entry, "PyTorch", lambda run: compute(entry["kind"], network, run))
-        if entry["torch_gru"]:
-            compare(entry, "torch.nn.GRU", torch_gru(entry["config"], load_file(FOLDER / entry["torch_gru"])))
+        if entry["theirs"]:
+            form, peer = peers[entry["kind"]]
+            computed = peer(entry["config"], load_file(FOLDER / entry["theirs"]))
+            if computed:
+                compare(entry, form, computed)
 
 
 main()

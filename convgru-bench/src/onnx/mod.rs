@@ -23,7 +23,7 @@ Examples:
   cargo xtask onnx --install     once: a Python environment with ONNX and ONNX Runtime
   cargo xtask onnx
   cargo xtask onnx --install --torch
-  cargo xtask onnx --torch       besides, our weights in the PyTorch module of docs/export.md and in mlcast
+  cargo xtask onnx --torch       besides, our weights in python/convgru_torch.py, torch.nn.GRU and mlcast
 
 The packages are installed into target/peers/python, or into the folder python of CONVGRU_PEERS.";
 

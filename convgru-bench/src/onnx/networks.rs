@@ -2,8 +2,8 @@
 
 use convgru_model::export::onnx::{self, Form, Part};
 use convgru_model::export::{self, state_dict, to_safetensors};
-use convgru_model::import::SafetensorsWeights;
 use convgru_model::import::layout::Layout;
+use convgru_model::import::{NamedNetwork, read};
 use convgru_model::layer::Activation;
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, KernelSizes,
@@ -50,6 +50,21 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
     }
     for config in mlcasts() {
         networks.push(mlcast(config)?);
+    }
+    for (name, config) in recurrent::forecasters() {
+        // What the comparison reads of a configuration: channels of each state.
+        let cells = config.body();
+        let hidden = cells.cells().flat_map(|cell| vec![cell.hidden_channels; cell.states()]);
+        let described = serde_json::json!({
+            "hidden_channels": hidden.collect::<Vec<_>>(),
+            "patch": config.patch,
+        });
+        networks.push(forecaster(
+            "RecurrentForecaster",
+            format!("frames, {name}"),
+            config.into(),
+            described,
+        )?);
     }
     for (name, config) in recurrent::all() {
         networks.push(recurrent::network(name, config)?);
@@ -104,6 +119,7 @@ fn forecaster(
             // Widths that are no multiple of the factor.
             ForecasterConfig::Pyramid(config) => (config.scales[0].down, frames / 5),
             ForecasterConfig::Mlcast(_) => (2, frames / 5),
+            ForecasterConfig::Recurrent(config) => (config.patch, 0),
         };
         let size = [frames, batch, config.read_channels(), height * patch, width * patch - beyond];
         let input = numbers(&size, 0);
@@ -120,11 +136,16 @@ fn forecaster(
         name,
         kind,
         config: described,
-        weights: to_safetensors(network.parameters(), &[])?,
-        torch_gru: None,
+        weights: described_weights(network.into())?,
+        theirs: None,
         models,
         runs,
     })
+}
+
+/// The weights of a network with its description.
+pub(super) fn described_weights(network: convgru_model::Network<f32>) -> anyhow::Result<Vec<u8>> {
+    Ok(export::networks(&vec![NamedNetwork { name: String::new(), network, origin: None }])?)
 }
 
 fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
@@ -132,20 +153,21 @@ fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
     forecaster("Pyramid", format!("pyramid, {name}"), config.into(), described)
 }
 
-/// A network of mlcast, whose weights are written for the package itself.
+/// A network of mlcast, whose weights are written for the package, too.
 fn mlcast(config: MlcastConfig) -> anyhow::Result<Network> {
     let described = serde_json::to_value(&config)?;
-    let name = format!("mlcast, channels {}, {} blocks", config.image_channels, config.blocks);
+    let signed = if config.signed { ", signed" } else { "" };
+    let name = format!("mlcast, channels {}, {} blocks{signed}", config.image_channels, config.blocks);
     let mut network = forecaster("Mlcast", name, config.clone().into(), described)?;
-    let mut file = SafetensorsWeights::open(&network.weights)?;
-    let ours = Forecaster::<f32>::from_tensors(config.clone(), &mut |name, shape| file.take(name, shape))?;
-    network.weights = to_safetensors(&export::mlcast(&config, ours.parameters())?, &[])?;
+    let ours = read::<f32>(&network.weights)?.into_forecaster()?;
+    network.theirs = Some(to_safetensors(&export::mlcast(&config, ours.parameters())?, &[])?);
     Ok(network)
 }
 
-fn mlcasts() -> [MlcastConfig; 2] {
+fn mlcasts() -> [MlcastConfig; 3] {
     [
         MlcastConfig { blocks: 2, ..Default::default() },
+        MlcastConfig { blocks: 1, signed: true, ..Default::default() },
         MlcastConfig { image_channels: 2, blocks: 1, kernel_size: [5, 5], ..Default::default() },
     ]
 }
@@ -272,8 +294,8 @@ fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
         name,
         kind: "ConvGru",
         config: serde_json::to_value(&config)?,
-        weights: to_safetensors(network.parameters(), &[])?,
-        torch_gru: gru.map(|gru| to_safetensors(&gru, &[])).transpose()?,
+        weights: described_weights(network.into())?,
+        theirs: gru.map(|gru| to_safetensors(&gru, &[])).transpose()?,
         models,
         runs,
     })

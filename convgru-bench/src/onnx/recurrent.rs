@@ -6,11 +6,10 @@ use convgru_model::composed::{
     RecurrentParameters, Stage, Wiring,
 };
 use convgru_model::export::onnx::{self, Form};
-use convgru_model::export::to_safetensors;
 use convgru_model::layer::Activation;
-use convgru_model::{ResetGate, Sequence, Tensor};
+use convgru_model::{OutputActivation, RecurrentForecasterConfig, ResetGate, Sequence, Tensor};
 
-use super::networks::{SIZES, numbers};
+use super::networks::{SIZES, described_weights, numbers};
 use super::written::{Network, Run};
 
 /// Two layers of a cell.
@@ -27,6 +26,30 @@ fn gru_rcn(pool: bool) -> RecurrentConfig {
         CellConfig { padding_mode: [PaddingMode::Replicate, PaddingMode::Circular], ..layer(4, 3, 2) };
     let cells = [layer(3, 0, 3), above, CellConfig { normalization: Normalization::Layer, ..layer(2, 2, 4) }];
     RecurrentConfig { wiring: Wiring::GruRcn { pool }, ..RecurrentConfig::chain(cells) }
+}
+
+/// Networks that continue frames: of two channels, of a mask, of convolutions around a cell.
+pub(super) fn forecasters() -> Vec<(&'static str, RecurrentForecasterConfig)> {
+    let network = |patch: usize, image_channels: usize, mask_channel: bool, cells: Vec<CellConfig>| {
+        let config = RecurrentForecasterConfig { patch, image_channels, mask_channel, ..Default::default() };
+        let (in_channels, out_channels) =
+            (cells.last().map_or(0, |cell| cell.hidden_channels), config.patch_channels());
+        let to_frames =
+            Stage::Convolution(ConvStageConfig { in_channels, out_channels, ..Default::default() });
+        let stages = cells.into_iter().map(Stage::Cell).chain([to_frames]).collect();
+        RecurrentForecasterConfig { stages, ..config }
+    };
+    let lstm = |inputs| CellConfig { kind: CellKind::Lstm, peephole: true, ..CellConfig::new(inputs, 5) };
+    let pair = CellConfig { kernel_size: [1, 5], second_kernel_size: Some([5, 1]), ..CellConfig::new(4, 6) };
+    let sigmoid = OutputActivation::Sigmoid;
+    vec![
+        ("lstms, two channels", network(2, 2, false, vec![lstm(8), lstm(5)])),
+        (
+            "lstms, mask, sigmoid",
+            RecurrentForecasterConfig { output_activation: sigmoid, ..network(2, 1, true, vec![lstm(8)]) },
+        ),
+        ("pair of passes", network(2, 1, false, vec![pair])),
+    ]
 }
 
 /// Networks with every operation that can be written.
@@ -137,8 +160,8 @@ pub(super) fn network(name: &str, config: RecurrentConfig) -> anyhow::Result<Net
         name: format!("recurrent: {name}"),
         kind: "Recurrent",
         config: serde_json::to_value(network.config())?,
-        weights: to_safetensors(network.parameters(), &[])?,
-        torch_gru: None,
+        weights: described_weights(network.into())?,
+        theirs: None,
         models,
         runs,
     })

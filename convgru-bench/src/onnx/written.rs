@@ -18,10 +18,10 @@ pub(super) struct Network {
     pub(super) kind: &'static str,
     /// Its configuration.
     pub(super) config: serde_json::Value,
-    /// Its weights as safetensors.
+    /// Its weights as safetensors, with their description.
     pub(super) weights: Vec<u8>,
-    /// The same for torch.nn.GRU, where that has a place for them.
-    pub(super) torch_gru: Option<Vec<u8>>,
+    /// The same in the layout of torch.nn.GRU or of mlcast, where these have a place for them.
+    pub(super) theirs: Option<Vec<u8>>,
     /// ONNX files by the form they have.
     pub(super) models: Vec<(&'static str, Vec<u8>)>,
     /// What is computed.
@@ -50,7 +50,7 @@ struct NetworkEntry<'a> {
     kind: &'a str,
     config: &'a serde_json::Value,
     weights: String,
-    torch_gru: Option<String>,
+    theirs: Option<String>,
     models: BTreeMap<&'a str, String>,
     runs: Vec<RunEntry<'a>>,
 }
@@ -115,15 +115,15 @@ impl Files<'_> {
 pub(super) fn write(networks: &[Network], folder: &Path) -> anyhow::Result<()> {
     let mut files = Files { folder, count: 0 };
     let mut entries = Vec::new();
-    for Network { name, kind, config, weights, torch_gru, models, runs } in networks {
+    for Network { name, kind, config, weights, theirs, models, runs } in networks {
         let weights = files.bytes(weights, "safetensors")?;
-        let torch_gru = torch_gru.as_ref().map(|bytes| files.bytes(bytes, "safetensors")).transpose()?;
+        let theirs = theirs.as_ref().map(|bytes| files.bytes(bytes, "safetensors")).transpose()?;
         let mut written = BTreeMap::new();
         for (form, bytes) in models {
             written.insert(*form, files.bytes(bytes, "onnx")?);
         }
         let runs = runs.iter().map(|run| files.run(run)).collect::<anyhow::Result<_>>()?;
-        entries.push(NetworkEntry { name, kind, config, weights, torch_gru, models: written, runs });
+        entries.push(NetworkEntry { name, kind, config, weights, theirs, models: written, runs });
     }
     fs::write(folder.join("networks.json"), serde_json::to_vec(&entries)?)
         .context("cannot write networks.json")

@@ -10,9 +10,11 @@ mod clipping;
 mod compare;
 mod metrics;
 mod mlcast;
+mod mlcast_losses;
 mod network;
 mod optimizers;
 mod originals;
+mod raft_update;
 mod record;
 mod schedules;
 mod trajectory;
@@ -138,7 +140,10 @@ pub fn check(path: &Path) -> Row {
 enum Kind {
     Cells(cells::Recipe),
     Network(network::Recipe),
+    /// Update blocks of RAFT.
+    RaftUpdate,
     Mlcast,
+    MlcastLosses,
     /// A checkpoint of mlcast, and the forecast of its network in 32 bits.
     MlcastCheckpoint(PathBuf),
     Trajectory,
@@ -156,6 +161,7 @@ impl Kind {
             (_, "trajectory") => Ok(Self::Trajectory),
             (_, "metrics") => Ok(Self::Metrics),
             ("mlcast", _) => Ok(Self::Mlcast),
+            ("mlcast.losses", _) => Ok(Self::MlcastLosses),
             ("torch.optim.lr_scheduler", _) => schedules::Recipe::of(record).map(Self::Schedules),
             (system, _) if system.starts_with("torch.optim.") => {
                 optimizers::Recipe::of(record).map(Self::Optimizer)
@@ -169,6 +175,7 @@ impl Kind {
                     Err(format!("values of {}", if case.is_empty() { "an unnamed system" } else { case }))
                 }
             },
+            _ if raft_update::is_recorded(record) => Ok(Self::RaftUpdate),
             _ => match network::Recipe::of(record) {
                 Some(recipe) => Ok(Self::Network(recipe)),
                 None => cells::Recipe::of(record).map(Self::Cells),
@@ -191,7 +198,9 @@ impl Kind {
         match self {
             Self::Cells(recipe) => recipe.compare(record),
             Self::Network(recipe) => recipe.compare(record),
+            Self::RaftUpdate => raft_update::compare(record),
             Self::Mlcast => mlcast::compare(record),
+            Self::MlcastLosses => mlcast_losses::compare(record),
             Self::MlcastCheckpoint(checkpoint) => mlcast::compare_checkpoint(record, &checkpoint),
             Self::Trajectory => trajectory::compare(record),
             Self::Optimizer(recipe) => recipe.compare(record),

@@ -100,11 +100,14 @@ impl Recipe {
                 errors.output(record, &name, top)?;
             }
         }
+        if record.find("y").is_some() && given.inputs.len() == 1 {
+            compare_chain(record, &network, &given, &mut errors)?;
+        }
         let mut probes = (0..cells).map(|cell| record.find(&format!("probe.{cell}"))).collect::<Vec<_>>();
         if probes.iter().all(Option::is_none) {
             return Ok(errors);
         }
-        probes.resize(trained.outputs.len(), None);
+        probes.resize(trained.outputs.len(), record.find("probe.y"));
         let d_outputs = OutputGradients { outputs: probes, ..Default::default() };
         let mut gradients = network.parameters().zeros_like();
         let back = network.backward(&mut workspace, &d_outputs, &mut gradients)?;
@@ -132,6 +135,28 @@ impl Recipe {
             None => Ok(errors),
         }
     }
+}
+
+/// What the topmost stage gives where the fused engine computes the network as a stream of frames.
+fn compare_chain(
+    record: &Record,
+    network: &Recurrent<f64>,
+    given: &Given,
+    errors: &mut Errors,
+) -> Result<()> {
+    let (Ok(chain), &[steps, batch, _, height, width]) = (network.to_chain(), given.inputs[0].shape()) else {
+        return Ok(());
+    };
+    let mut stream = chain.stream(batch, height, width)?;
+    if let Some(states) = &given.states {
+        stream.set_states(states)?;
+    }
+    let mut tops = Vec::new();
+    for step in 0..steps {
+        tops.extend_from_slice(stream.step(&given.inputs[0].index(step))?.as_slice());
+    }
+    let shape = [&[steps], stream.output().shape()].concat();
+    errors.output(record, "y", &Tensor::from_vec(&shape, tops)?)
 }
 
 /// The states of all cells, computed in 32 bits, products and sums as in the definition.

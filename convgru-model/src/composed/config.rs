@@ -133,6 +133,20 @@ impl RecurrentConfig {
         }
     }
 
+    /// Channels of what the topmost stage gives.
+    pub fn top_channels(&self) -> usize {
+        match self.wiring {
+            Wiring::Levels => self.cells().next().map_or(0, |cell| cell.hidden_channels),
+            _ => self.stages.last().map_or(0, |stage| stage.channels()[1]),
+        }
+    }
+
+    /// The number of parameters.
+    pub fn parameter_count(&self) -> usize {
+        let size = |spec: &ParameterSpec| spec.shape.iter().copied().fold(1, usize::saturating_mul);
+        self.parameter_specs().iter().flatten().map(size).fold(0, usize::saturating_add)
+    }
+
     /// Whether the result of the network is the state of its topmost cell.
     pub(crate) fn gives_state(&self) -> bool {
         let only = self.cells().count() == 1;
@@ -165,11 +179,9 @@ impl RecurrentConfig {
         for stage in &self.stages {
             stage.validate()?;
         }
-        let size = |spec: &ParameterSpec| spec.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        let all = self.parameter_specs().concat();
-        let count = all.iter().try_fold(0usize, |sum, spec| sum.checked_add(size(spec)?));
-        if count.is_none_or(|count| count > MAX_PARAMETERS) {
-            let reason = format!("the network would have {count:?} parameters, more than {MAX_PARAMETERS}");
+        let count = self.parameter_count();
+        if count > MAX_PARAMETERS {
+            let reason = format!("the network would have {count} parameters, more than {MAX_PARAMETERS}");
             return invalid("stages", reason);
         }
         self.validate_wiring()
@@ -236,6 +248,20 @@ impl RecurrentConfig {
 }
 
 impl Stage {
+    /// Takes over from another stage what changes no forecast of the same weights: how weights are drawn, how exactly convolutions are
+    /// computed, and dropout.
+    pub fn compute_like(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Cell(cell), Self::Cell(other)) => {
+                (cell.initializer, cell.precision) = (other.initializer, other.precision);
+                (cell.update_bias, cell.dropout) = (other.update_bias, other.dropout);
+            }
+            (Self::Convolution(config), Self::Convolution(other))
+            | (Self::Residual(config), Self::Residual(other)) => config.precision = other.precision,
+            _ => {}
+        }
+    }
+
     /// Channels in and out.
     pub(super) fn channels(&self) -> [usize; 2] {
         match self {

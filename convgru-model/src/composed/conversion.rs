@@ -90,21 +90,26 @@ impl<T: Scalar> Recurrent<T> {
             return Err(refused("wiring", format!("{:?}", config.wiring)));
         }
         let mut cells = Vec::new();
-        for stage in &config.stages {
+        for (index, stage) in config.stages.iter().enumerate() {
             match stage {
-                Stage::Cell(cell) => cells.push(cell),
+                Stage::Cell(cell) => cells.push((index, cell)),
                 other => return Err(refused("stages", format!("{other:?}"))),
             }
         }
-        let first = cells[0];
-        for cell in &cells {
+        self.conv_gru_of(&cells)
+    }
+
+    /// The stack of some cells, each with its stage, of which there is one at least.
+    pub(super) fn conv_gru_of(&self, cells: &[(usize, &CellConfig)]) -> Result<ConvGru<T>> {
+        let first = cells[0].1;
+        for (_, cell) in cells {
             expect_fused(cell, first)?;
         }
         let sizes = |size: fn(&CellConfig) -> [usize; 2]| {
-            KernelSizes::PerLayer(cells.iter().map(|cell| size(cell)).collect())
+            KernelSizes::PerLayer(cells.iter().map(|(_, cell)| size(cell)).collect())
         };
         let (kernel_size, of_input) = (sizes(|cell| cell.kernel_size), sizes(CellConfig::input_kernel));
-        let hidden: Vec<usize> = cells.iter().map(|cell| cell.hidden_channels).collect();
+        let hidden: Vec<usize> = cells.iter().map(|(_, cell)| cell.hidden_channels).collect();
         let fused = ConvGruConfig {
             input_kernel_size: (of_input != kernel_size).then_some(of_input),
             kernel_size,
@@ -118,7 +123,7 @@ impl<T: Scalar> Recurrent<T> {
             precision: first.precision,
             ..ConvGruConfig::new(first.in_channels, &hidden)
         };
-        let layers = cells.iter().enumerate().map(|(stage, cell)| self.layer(stage, cell));
+        let layers = cells.iter().map(|&(stage, cell)| self.layer(stage, cell));
         ConvGru::from_parameters(fused, ConvGruParameters { layers: layers.collect::<Result<_>>()? })
     }
 

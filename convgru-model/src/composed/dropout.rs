@@ -1,7 +1,10 @@
 //! What training hides at random: dropout that is the same over time, and zoneout.
 
 use super::cell_config::CellConfig;
+use super::config::RecurrentConfig;
+use super::run::Noise;
 use super::sequence_shape::SequenceShape;
+use crate::composed::graph::Operations;
 use crate::random::Random;
 use crate::tensor::Tensor;
 
@@ -11,6 +14,36 @@ pub(crate) struct Seed {
     pub(crate) seed: u64,
     /// Steps of the sequence before the part.
     pub(crate) before: usize,
+}
+
+impl RecurrentConfig {
+    /// The noise of training of each cell, or without a seed what stands for it in use; none where no cell has any. `sizes` are those of
+    /// the images that each cell reads, and of its states.
+    pub(crate) fn noises<O: Operations>(
+        &self,
+        ops: &mut O,
+        dims: &SequenceShape,
+        sizes: &[[[usize; 2]; 2]],
+        seed: Option<Seed>,
+    ) -> Vec<Noise<O::Value>> {
+        if self.cells().all(|cell| cell.zoneout == 0.0 && cell.dropout == 0.0) {
+            return Vec::new();
+        }
+        let cells = self.cells().zip(sizes).enumerate();
+        cells
+            .map(|(index, (cell, &sizes))| {
+                let masks = match seed {
+                    Some(seed) => Masks::draw(cell, dims, sizes, (seed, index)),
+                    None => Masks::expected(cell, dims, sizes[1]),
+                };
+                Noise {
+                    input: masks.input.map(|mask| ops.constant(&mask)),
+                    state: masks.state.map(|mask| ops.constant(&mask)),
+                    renewed: masks.renewed.iter().map(|mask| ops.constant(mask)).collect(),
+                }
+            })
+            .collect()
+    }
 }
 
 /// The masks of a cell over a sequence.

@@ -3,10 +3,12 @@
 use convgru_kernels::Scalar;
 
 use super::cell_config::{CellConfig, Context};
-use super::dropout::{Masks, Seed};
+use super::dropout::Seed;
 use super::network::Recurrent;
-use super::run::{Noise, Run, RunInput, Runner};
-use super::sequence_shape::SequenceShape;
+#[cfg(feature = "onnx")]
+use super::run::Noise;
+use super::run::{Run, RunInput, Runner};
+use super::sequence_shape::{SequenceShape, sizes_of_images, spaces};
 use crate::composed::graph::{Eager, Operations};
 use crate::error::Result;
 use crate::sequence::{Output, ReturnLayers, Sequence};
@@ -104,6 +106,8 @@ impl<T: Scalar> Recurrent<T> {
             Context::Additive => contexts.next(),
             _ => None,
         };
+        let sizes = sizes_of_images(&spaces(sequence), &self.config);
+        let seed = sequence.dropout_seed.map(|seed| Seed { seed, before });
         RunInput {
             steps: dims.steps,
             batch: dims.batch,
@@ -112,7 +116,7 @@ impl<T: Scalar> Recurrent<T> {
             states,
             contexts: self.config.cells().map(context).collect(),
             lengths: sequence.lengths.map(<[usize]>::to_vec),
-            noises: self.noises(ops, dims, sequence, before),
+            noises: self.config.noises(ops, dims, &sizes, seed),
         }
     }
 
@@ -125,33 +129,6 @@ impl<T: Scalar> Recurrent<T> {
             Noise { renewed: renewed.into_iter().collect(), ..Noise::default() }
         };
         self.config.cells().map(noise).collect()
-    }
-
-    fn noises<O: Operations>(
-        &self,
-        ops: &mut O,
-        dims: &SequenceShape,
-        sequence: Sequence<'_, T>,
-        before: usize,
-    ) -> Vec<Noise<O::Value>> {
-        if self.config.cells().all(|cell| cell.zoneout == 0.0 && cell.dropout == 0.0) {
-            return Vec::new();
-        }
-        let sizes = dims.sizes_of_images(sequence, &self.config);
-        let cells = self.config.cells().zip(sizes).enumerate();
-        cells
-            .map(|(index, (cell, sizes))| {
-                let masks = match sequence.dropout_seed {
-                    Some(seed) => Masks::draw(cell, dims, sizes, (Seed { seed, before }, index)),
-                    None => Masks::expected(cell, dims, sizes[1]),
-                };
-                Noise {
-                    input: masks.input.map(|mask| ops.constant(&mask)),
-                    state: masks.state.map(|mask| ops.constant(&mask)),
-                    renewed: masks.renewed.iter().map(|mask| ops.constant(mask)).collect(),
-                }
-            })
-            .collect()
     }
 
     /// The results of a run, whose values have tensors.

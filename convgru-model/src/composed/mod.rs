@@ -23,7 +23,9 @@
 mod backward;
 mod cell;
 mod cell_config;
+mod chain;
 mod config;
+mod continuation;
 mod conversion;
 mod dropout;
 mod forward;
@@ -37,6 +39,7 @@ mod reference;
 mod run;
 mod segments;
 mod sequence_shape;
+mod spectral_norm;
 mod stream;
 mod validate;
 
@@ -46,10 +49,15 @@ pub use network::{Recurrent, RecurrentParameters};
 pub use prepared::PreparedRecurrent;
 pub use stream::RecurrentStream;
 
+pub(crate) use self::continuation::Continuation;
 pub use self::graph::PaddingMode;
 #[cfg(feature = "onnx")]
 pub(crate) use conversion::from_layers;
+pub(crate) use dropout::Seed;
+pub(crate) use parameter_spec::ParameterSpec;
 #[cfg(feature = "gradcheck")]
-pub(crate) use reference::{ReferenceRun, reference};
+pub(crate) use reference::{ReferenceRun, reference, reference_steps};
+pub(crate) use run::Runner;
 #[cfg(feature = "onnx")]
 pub(crate) use run::{Run, RunInput};
+pub(crate) use sequence_shape::{SequenceShape, sizes_of_images};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use convgru_kernels::Scalar;
 
-use super::config::{RecurrentConfig, Stage};
+use super::config::RecurrentConfig;
 use super::parameter_spec::{ParameterSpec, draw};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -39,7 +39,24 @@ impl<T: Scalar> RecurrentParameters<T> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor)
     }
 
-    pub(super) fn named_mut(&mut self) -> &mut [(String, Tensor<T>)] {
+    /// Fails unless they are those of a configuration, in its order; `prefix` begins the names of tensors in errors.
+    pub(crate) fn expect(&self, prefix: &str, config: &RecurrentConfig) -> Result<()> {
+        self.expect_specs(prefix, &config.parameter_specs())
+    }
+
+    fn expect_specs(&self, prefix: &str, specs: &[Vec<ParameterSpec>]) -> Result<()> {
+        let stages = specs.iter().enumerate();
+        let specs: Vec<_> = stages
+            .flat_map(|(stage, specs)| specs.iter().map(move |spec| (name_of(stage, spec), spec)))
+            .collect();
+        let names = specs.iter().map(|(name, _)| name.clone()).collect();
+        expect_names("weights", names, self.0.iter().map(|(name, _)| name.clone()).collect())?;
+        specs.iter().zip(&self.0).try_for_each(|((name, spec), (_, tensor))| {
+            expect_shape(&format!("{prefix}{name}"), tensor.shape(), &spec.shape)
+        })
+    }
+
+    pub(crate) fn named_mut(&mut self) -> &mut [(String, Tensor<T>)] {
         &mut self.0
     }
 }
@@ -164,15 +181,17 @@ impl<T: Scalar> Recurrent<T> {
 
     /// Channels of what the topmost stage gives.
     pub fn top_channels(&self) -> usize {
-        match self.config.wiring {
-            super::Wiring::Levels => self.config.cells().next().map_or(0, |cell| cell.hidden_channels),
-            _ => self.config.stages.last().map_or(0, |stage| stage.channels()[1]),
-        }
+        self.config.top_channels()
     }
 
     /// Its weights.
     pub fn parameters(&self) -> &RecurrentParameters<T> {
         &self.parameters
+    }
+
+    /// Its weights, without the network.
+    pub(crate) fn into_parameters(self) -> RecurrentParameters<T> {
+        self.parameters
     }
 
     /// Its weights, to be changed. Their names, order and shapes stay: a network whose weights have others is refused by every call.
@@ -184,17 +203,7 @@ impl<T: Scalar> Recurrent<T> {
 
     /// Fails unless the weights fit the configuration, in its order.
     pub(crate) fn check(&self) -> Result<()> {
-        let stages = self.specs.iter().enumerate();
-        let specs: Vec<_> = stages
-            .flat_map(|(stage, specs)| specs.iter().map(move |spec| (name_of(stage, spec), spec)))
-            .collect();
-        let named = &self.parameters.0;
-        let names = specs.iter().map(|(name, _)| name.clone()).collect();
-        expect_names("weights", names, named.iter().map(|(name, _)| name.clone()).collect())?;
-        specs
-            .iter()
-            .zip(named)
-            .try_for_each(|((name, spec), (_, tensor))| expect_shape(name, tensor.shape(), &spec.shape))
+        self.parameters.expect_specs("", &self.specs)
     }
 
     /// Brings the vectors of spectral norms nearer to those of the kernels as they are: one step of the
@@ -206,46 +215,9 @@ impl<T: Scalar> Recurrent<T> {
     pub fn iterate_spectral_norms(&mut self) -> Result<()> {
         self.check()?;
         self.stamp = Stamp::new();
-        let config = self.config.clone();
-        for (stage, config) in config.stages.iter().enumerate() {
-            let Stage::Cell(cell) = config else { continue };
-            let passes = ["", "second."].into_iter().take(1 + usize::from(cell.second_kernel_size.is_some()));
-            for prefix in passes.filter(|_| cell.spectral_norm) {
-                for (gate, name) in ["update", "reset", "candidate"].into_iter().enumerate() {
-                    let rows = gate * cell.hidden_channels..(gate + 1) * cell.hidden_channels;
-                    self.iterate(&format!("stages.{stage}.{prefix}"), name, rows);
-                }
-            }
-        }
+        self.parameters.iterate_spectral_norms(&self.config);
         Ok(())
     }
-
-    fn iterate(&mut self, prefix: &str, gate: &str, rows: std::ops::Range<usize>) {
-        let find = |name: String| self.parameters.0.iter().position(|(other, _)| *other == name);
-        let places = [
-            format!("{prefix}input_weights"),
-            format!("{prefix}hidden_weights"),
-            format!("{prefix}spectral.{gate}.u"),
-            format!("{prefix}spectral.{gate}.v"),
-        ];
-        let [Some(input), Some(state), Some(u), Some(v)] = places.map(find) else { return };
-        let of = |place: usize| &self.parameters.0[place].1;
-        let row = |row: usize| of(input).slice(row).iter().chain(of(state).slice(row)).copied();
-        let mut right = vec![T::ZERO; of(v).len()];
-        for (&u, index) in of(u).as_slice().iter().zip(rows.clone()) {
-            right.iter_mut().zip(row(index)).for_each(|(to, w)| *to += u * w);
-        }
-        normalise(&mut right);
-        let mut left: Vec<T> = rows.map(|index| row(index).zip(&right).map(|(w, &v)| w * v).sum()).collect();
-        normalise(&mut left);
-        self.parameters.0[u].1.as_mut_slice().copy_from_slice(&left);
-        self.parameters.0[v].1.as_mut_slice().copy_from_slice(&right);
-    }
-}
-
-fn normalise<T: Scalar>(values: &mut [T]) {
-    let norm = values.iter().map(|&x| x * x).sum::<T>().sqrt().max(T::from_f64(1e-12));
-    values.iter_mut().for_each(|value| *value /= norm);
 }
 
 impl RecurrentConfig {

@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use convgru_kernels::reference::Number;
 
+use super::config::RecurrentConfig;
 use super::forward::RunImages;
 use super::network::Recurrent;
+use super::run::{RunInput, Runner};
 use super::sequence_shape::SequenceShape;
 use crate::error::Result;
 use crate::reference::{Array, Plain};
@@ -54,4 +56,37 @@ pub(crate) fn reference<N: Number>(
     }
     results.extend(run.last.iter().flatten().map(|state| public(state, &[dims.batch])));
     Ok(ReferenceRun { results, to_kink: plain.to_kink() })
+}
+
+/// All states of each cell.
+pub(crate) type ReferenceStates<N> = Vec<Vec<Rc<Array<N>>>>;
+
+/// Runs a network of images frame by frame, from given states or from zeros on: `next` is called with the number of steps so far, what the
+/// topmost stage gave in the last and the states after it, and gives the frame `[N, C, H, W]` that the next step reads, or none after the last.
+/// Returns how far the nearest number is from a kink.
+pub(crate) fn reference_steps<N: Number>(
+    config: &RecurrentConfig,
+    parameters: Vec<Array<N>>,
+    start: Option<ReferenceStates<N>>,
+    mut next: impl FnMut(usize, Option<(&Array<N>, &ReferenceStates<N>)>) -> Result<Option<Array<N>>>,
+) -> Result<f64> {
+    let (mut plain, specs) = (Plain::new(parameters), config.parameter_specs());
+    let runner = Runner::new(&mut plain, config, &specs, 1)?;
+    let (mut steps, mut result) = (0, None::<(Rc<Array<N>>, ReferenceStates<N>)>);
+    while let Some(frame) = next(steps, result.as_ref().map(|(top, states)| (&**top, states)))? {
+        let given = RunInput {
+            steps: 1,
+            batch: frame.shape()[0],
+            depth: 1,
+            inputs: vec![Rc::new(frame)],
+            states: result.map(|(_, states)| states).or_else(|| start.clone()),
+            contexts: vec![None; runner.cells()],
+            lengths: None,
+            noises: Vec::new(),
+        };
+        let run = runner.run(&mut plain, &given)?;
+        result = Some((run.top, run.last));
+        steps += 1;
+    }
+    Ok(plain.to_kink())
 }

@@ -1,5 +1,7 @@
 //! A network over a sequence, on whatever computes it.
 
+use std::ops::Range;
+
 use super::cell::{AnyCell, Beside, Cell, Layer};
 use super::config::{ConvStageConfig, RecurrentConfig, Stage, Wiring};
 use super::parameter_spec::ParameterSpec;
@@ -35,6 +37,14 @@ pub(crate) struct Noise<V> {
     pub(crate) state: Option<V>,
     /// The part of the state that is renewed, in each step.
     pub(crate) renewed: Vec<V>,
+}
+
+impl<V: Clone> Noise<V> {
+    /// The noise of some of the steps.
+    pub(crate) fn of_steps(&self, steps: Range<usize>) -> Self {
+        let renewed = self.renewed.get(steps).unwrap_or_default().to_vec();
+        Self { renewed, ..self.clone() }
+    }
 }
 
 impl<V> Default for Noise<V> {
@@ -86,6 +96,11 @@ impl<'c, V: Clone> Runner<'c, V> {
             workers.push(Worker { layer, cell: layer.cell(ops)?, index: workers.len() });
         }
         Ok(Self { config, specs, workers })
+    }
+
+    /// The number of cells.
+    pub(crate) fn cells(&self) -> usize {
+        self.workers.len()
     }
 
     /// Runs the network.

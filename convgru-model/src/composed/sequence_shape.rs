@@ -10,7 +10,7 @@ use crate::tensor::{Tensor, expect_shape};
 
 /// The dimensions of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SequenceShape {
+pub(crate) struct SequenceShape {
     pub(super) steps: usize,
     pub(super) batch: usize,
     pub(super) depth: usize,
@@ -19,6 +19,11 @@ pub(super) struct SequenceShape {
 }
 
 impl SequenceShape {
+    /// Of images.
+    pub(crate) fn of_images(steps: usize, batch: usize) -> Self {
+        Self { steps, batch, depth: 1, spatial_dims: 2 }
+    }
+
     pub(super) fn of<T: Scalar>(sequence: Sequence<'_, T>, config: &RecurrentConfig) -> Result<Self> {
         expect_count("inputs", config.inputs(), sequence.inputs.len())?;
         let shape = sequence.inputs[0].shape();
@@ -59,19 +64,25 @@ impl SequenceShape {
             let pixels = [&input.shape()[..2], &input.shape()[3..]].concat();
             memory::expect_bytes("input", memory::bytes_of::<T>(&pixels))?;
         }
+        let bytes = self.bytes_of_states::<T>(&spaces(sequence), config);
+        memory::expect_bytes("the states of a sequence", bytes)
+    }
+
+    /// Bytes of the states of all steps, and of what the input adds to the gates; `spaces` are the dimensions of space of each input.
+    pub(crate) fn bytes_of_states<T: Scalar>(&self, spaces: &[&[usize]], config: &RecurrentConfig) -> u128 {
         let mut bytes = 0u128;
-        for ([_, state], cell) in self.sizes_of_cells(sequence, config).iter().zip(config.cells()) {
+        for ([_, state], cell) in sizes_of_cells(spaces, config).iter().zip(config.cells()) {
             let shape = [&[self.steps, self.batch, cell.hidden_channels], &state[..]].concat();
             // A state of each step, and before it what the input adds to at least three gates.
             let parts = if cell.in_channels > 0 { 1 + 3 } else { 1 };
             bytes = bytes.saturating_add(memory::bytes_of::<T>(&shape).saturating_mul(parts));
         }
-        memory::expect_bytes("the states of a sequence", bytes)
+        bytes
     }
 
     /// Checks states and contexts against the size of each cell's images.
     fn expect_states<T: Scalar>(&self, sequence: Sequence<'_, T>, config: &RecurrentConfig) -> Result<()> {
-        let mut sizes = self.sizes_of_cells(sequence, config).into_iter();
+        let mut sizes = sizes_of_cells(&spaces(sequence), config).into_iter();
         let mut states = sequence.states.map(|states| states.iter());
         let mut contexts = sequence.contexts.iter();
         for (index, cell) in config.cells().enumerate() {
@@ -94,62 +105,6 @@ impl SequenceShape {
         }
         let left = states.map_or(0, Iterator::count);
         expect_count("states that no cell has a place for", 0, left)
-    }
-
-    /// The dimensions of space of what each cell reads, and of its state.
-    fn sizes_of_cells<T: Scalar>(
-        &self,
-        sequence: Sequence<'_, T>,
-        config: &RecurrentConfig,
-    ) -> Vec<[Vec<usize>; 2]> {
-        let mut size = sequence.inputs[0].shape()[3..].to_vec();
-        let mut sizes = Vec::new();
-        let mut cells = 0;
-        for stage in &config.stages {
-            match config.wiring {
-                Wiring::GruRcn { .. } => size = sequence.inputs[cells].shape()[3..].to_vec(),
-                Wiring::Levels if cells > 0 => {
-                    let last = size.len().saturating_sub(2);
-                    size[last..].iter_mut().for_each(|size| *size = size.div_ceil(2));
-                }
-                _ => {}
-            }
-            let input = size.clone();
-            let last = match size[..] {
-                [.., height, width] => [height, width],
-                _ => [1, size[0]],
-            };
-            let [height, width] = match stage {
-                super::Stage::Cell(cell) => cell.state_size(last),
-                super::Stage::Convolution(config) | super::Stage::Residual(config) => {
-                    [0, 1].map(|axis| last[axis].div_ceil(config.stride[axis]))
-                }
-            };
-            match &mut size[..] {
-                [.., rows, columns] => (*rows, *columns) = (height, width),
-                columns => columns[0] = width,
-            }
-            if matches!(stage, super::Stage::Cell(_)) {
-                sizes.push([input, size.clone()]);
-                cells += 1;
-            }
-        }
-        sizes
-    }
-
-    /// Height and width of the images that each cell reads, and of its states.
-    pub(super) fn sizes_of_images<T: Scalar>(
-        &self,
-        sequence: Sequence<'_, T>,
-        config: &RecurrentConfig,
-    ) -> Vec<[[usize; 2]; 2]> {
-        let image = |size: &[usize]| match *size {
-            [width] => [1, width],
-            [.., height, width] => [height, width],
-            [] => [1, 1],
-        };
-        let sizes = self.sizes_of_cells(sequence, config);
-        sizes.iter().map(|[input, state]| [image(input), image(state)]).collect()
     }
 
     /// `[.., C, space]` as images, the planes of volumes one after the other.
@@ -215,6 +170,59 @@ impl SequenceShape {
             }
         }
     }
+}
+
+/// The dimensions of space of each input.
+pub(super) fn spaces<'a, T: Scalar>(sequence: Sequence<'a, T>) -> Vec<&'a [usize]> {
+    sequence.inputs.iter().map(|input| &input.shape()[3..]).collect()
+}
+
+/// The dimensions of space of what each cell reads, and of its state.
+fn sizes_of_cells(spaces: &[&[usize]], config: &RecurrentConfig) -> Vec<[Vec<usize>; 2]> {
+    let mut size = spaces[0].to_vec();
+    let mut sizes = Vec::new();
+    let mut cells = 0;
+    for stage in &config.stages {
+        match config.wiring {
+            Wiring::GruRcn { .. } => size = spaces[cells].to_vec(),
+            Wiring::Levels if cells > 0 => {
+                let last = size.len().saturating_sub(2);
+                size[last..].iter_mut().for_each(|size| *size = size.div_ceil(2));
+            }
+            _ => {}
+        }
+        let input = size.clone();
+        let last = match size[..] {
+            [.., height, width] => [height, width],
+            _ => [1, size[0]],
+        };
+        let [height, width] = match stage {
+            super::Stage::Cell(cell) => cell.state_size(last),
+            super::Stage::Convolution(config) | super::Stage::Residual(config) => {
+                [0, 1].map(|axis| last[axis].div_ceil(config.stride[axis]))
+            }
+        };
+        match &mut size[..] {
+            [.., rows, columns] => (*rows, *columns) = (height, width),
+            columns => columns[0] = width,
+        }
+        if matches!(stage, super::Stage::Cell(_)) {
+            sizes.push([input, size.clone()]);
+            cells += 1;
+        }
+    }
+    sizes
+}
+
+/// Height and width of the images that each cell reads, and of its states.
+pub(crate) fn sizes_of_images(spaces: &[&[usize]], config: &RecurrentConfig) -> Vec<[[usize; 2]; 2]> {
+    let image = |size: &[usize]| match *size {
+        [width] => [1, width],
+        [.., height, width] => [height, width],
+        [] => [1, 1],
+    };
+    let sizes = sizes_of_cells(spaces, config);
+    sizes.iter().map(|[input, state]| [image(input), image(state)]).collect()
 }
 
 /// `[a, b, c, d]` as `[a, c, b, d]`.

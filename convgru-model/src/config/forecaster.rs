@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::network::parameter_count;
 use super::{
     ComponentConfig, ConvGruConfig, EncoderForecasterConfig, MlcastConfig, NetworkConfig, OutputActivation,
-    PyramidConfig,
+    PyramidConfig, RecurrentForecasterConfig,
 };
 use crate::error::Result;
 
@@ -32,6 +32,8 @@ pub enum ForecasterConfig {
     Pyramid(PyramidConfig),
     /// mlcast's network: cells at scales of halves, without other convolutions.
     Mlcast(MlcastConfig),
+    /// Stages of any composed cells that read their own predictions.
+    Recurrent(RecurrentForecasterConfig),
 }
 
 impl Default for ForecasterConfig {
@@ -58,6 +60,12 @@ impl From<MlcastConfig> for ForecasterConfig {
     }
 }
 
+impl From<RecurrentForecasterConfig> for ForecasterConfig {
+    fn from(config: RecurrentForecasterConfig) -> Self {
+        Self::Recurrent(config)
+    }
+}
+
 impl<'de> Deserialize<'de> for ForecasterConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let mut fields = serde_json::Map::deserialize(deserializer)?;
@@ -68,6 +76,7 @@ impl<'de> Deserialize<'de> for ForecasterConfig {
             }
             Some(Self::Pyramid(_)) => serde_json::from_value(fields.into()).map(Self::Pyramid),
             Some(Self::Mlcast(_)) => serde_json::from_value(fields.into()).map(Self::Mlcast),
+            Some(Self::Recurrent(_)) => serde_json::from_value(fields.into()).map(Self::Recurrent),
             None => {
                 let kinds = Self::KINDS.join(", ");
                 return Err(D::Error::custom(format!(
@@ -81,11 +90,12 @@ impl<'de> Deserialize<'de> for ForecasterConfig {
 
 impl ForecasterConfig {
     /// The names of all kinds.
-    pub const KINDS: [&'static str; 3] = ["encoder-forecaster", "pyramid", "mlcast"];
+    pub const KINDS: [&'static str; 4] = ["encoder-forecaster", "pyramid", "mlcast", "recurrent"];
 
     /// The default configuration of a kind.
     pub fn of_kind(kind: &str) -> Option<Self> {
-        [Self::default(), PyramidConfig::default().into(), MlcastConfig::default().into()]
+        let [pyramid, mlcast] = [PyramidConfig::default().into(), MlcastConfig::default().into()];
+        [Self::default(), pyramid, mlcast, RecurrentForecasterConfig::default().into()]
             .into_iter()
             .find(|config| config.kind() == kind)
     }
@@ -96,6 +106,7 @@ impl ForecasterConfig {
             Self::EncoderForecaster(_) => Self::KINDS[0],
             Self::Pyramid(_) => Self::KINDS[1],
             Self::Mlcast(_) => Self::KINDS[2],
+            Self::Recurrent(_) => Self::KINDS[3],
         }
     }
 
@@ -105,6 +116,7 @@ impl ForecasterConfig {
             Self::EncoderForecaster(config) => config,
             Self::Pyramid(config) => config,
             Self::Mlcast(config) => config,
+            Self::Recurrent(config) => config,
         }
     }
 
@@ -125,13 +137,13 @@ impl ForecasterConfig {
     }
 
     /// The same network with a channel that tells which pixels were measured, or without one. A network of mlcast has none.
-    pub fn with_mask_channel(mut self, mask_channel: bool) -> Self {
-        match &mut self {
-            Self::EncoderForecaster(config) => config.mask_channel = mask_channel,
-            Self::Pyramid(config) => config.mask_channel = mask_channel,
-            Self::Mlcast(_) => {}
+    pub fn with_mask_channel(self, mask_channel: bool) -> Self {
+        match self {
+            Self::EncoderForecaster(config) => EncoderForecasterConfig { mask_channel, ..config }.into(),
+            Self::Pyramid(config) => PyramidConfig { mask_channel, ..config }.into(),
+            Self::Mlcast(_) => self,
+            Self::Recurrent(config) => config.with_mask_channel(mask_channel).into(),
         }
-        self
     }
 
     /// Predictions that are made at once.
@@ -164,8 +176,8 @@ impl ForecasterConfig {
         self.network().hidden_channels()
     }
 
-    /// The stacks of cells in the order of the parameters, each with the beginning of its tensors' names, such as `encoder` or
-    /// `encoder.0`.
+    /// The stacks of [`ConvGru`](crate::ConvGru) cells in the order of the parameters, each with the beginning of its tensors' names, such as
+    /// `encoder` or `encoder.0`.
     ///
     /// ```
     /// use convgru_model::ForecasterConfig;
@@ -176,7 +188,7 @@ impl ForecasterConfig {
     pub fn stacks(&self) -> Vec<(String, ConvGruConfig)> {
         let stack = |(name, component)| match component {
             ComponentConfig::Cells(config) => Some((name, config)),
-            ComponentConfig::Convolution(..) => None,
+            ComponentConfig::Convolution(..) | ComponentConfig::Stages(_) => None,
         };
         self.network().components().into_iter().filter_map(stack).collect()
     }
@@ -190,6 +202,11 @@ impl ForecasterConfig {
     /// for one that is predicted.
     pub fn numbers_per_pixel(&self) -> [f64; 2] {
         self.network().numbers_per_pixel()
+    }
+
+    /// The part of what a training step keeps that no [`MemoryBudget`](crate::MemoryBudget) makes smaller, about: 0 to 1.
+    pub fn kept_beyond_budget(&self) -> f64 {
+        self.network().kept_beyond_budget()
     }
 
     /// Checks every field.
@@ -225,7 +242,7 @@ mod tests {
         assert!(error(r#"{"scales": []}"#).contains("unknown field `scales`"));
         let unknown = error(r#"{"kind": "unet"}"#);
         assert!(
-            unknown.contains("unet") && unknown.contains("encoder-forecaster, pyramid, mlcast"),
+            unknown.contains("unet") && unknown.contains("encoder-forecaster, pyramid, mlcast, recurrent"),
             "{unknown}"
         );
         assert!(error(r#"{"kind": 3}"#).contains("no kind 3"));

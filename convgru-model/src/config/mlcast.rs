@@ -28,7 +28,8 @@ pub(crate) const DOWN: usize = 2;
 /// ensemble and each step ([`Noise`](crate::Noise)). The forecast is `y_0`. Frames of any height and width are continued with zeros
 /// below and to the right up to a multiple of `2^blocks`, and predictions are cut back.
 ///
-/// Predictions lie between -1 and 1, as states do: numbers of frames should.
+/// Predictions lie between -1 and 1, as states do: numbers of frames should. Where [`signed`](Self::signed) is set, frames are 0 to 1: the
+/// network reads `2 x - 1` of each number `x`, and gives `(1 + y) / 2` of each of its own, `y`.
 ///
 /// ```
 /// use convgru_model::{Forecaster, MlcastConfig, Tensor};
@@ -53,7 +54,11 @@ pub struct MlcastConfig {
     pub members: usize,
     /// Whether a single forecast reads noise; several members always do.
     pub noise: bool,
-    /// How weights are drawn before training.
+    /// Whether frames have numbers from 0 to 1, which are -1 to 1 within the network. Without it the network takes and gives numbers as they
+    /// are, as mlcast's package does.
+    pub signed: bool,
+    /// How weights are drawn before training; by default as the package does. Orthogonal matrices of a thousand channels take
+    /// minutes.
     pub initializer: Initializer,
     /// How exactly convolutions are computed.
     pub precision: Precision,
@@ -67,8 +72,8 @@ impl Default for MlcastConfig {
             kernel_size: [3, 3],
             members: 1,
             noise: false,
-            // Orthogonal matrices of a thousand channels take minutes.
-            initializer: Initializer::Xavier,
+            signed: false,
+            initializer: Initializer::PyTorch,
             precision: Precision::default(),
         }
     }
@@ -102,6 +107,14 @@ impl MlcastConfig {
     /// Whether the coarsest cell of the decoder reads noise.
     pub fn reads_noise(&self) -> bool {
         self.noise || self.members > 1
+    }
+
+    /// The shape of the noise of a forecast of frames of some height and width, `[members, steps, N, C', H', W']` with the channels, rows
+    /// and columns of the coarsest states.
+    pub fn noise_shape(&self, batch: usize, [height, width]: [usize; 2], steps: usize) -> [usize; 6] {
+        let of_coarsest = |size: usize| (0..self.blocks).fold(size, |size, _| size.div_ceil(DOWN));
+        let channels = self.channels(self.blocks);
+        [self.members, steps, batch, channels, of_coarsest(height), of_coarsest(width)]
     }
 
     /// The number of parameters.

@@ -12,6 +12,7 @@ mod mlcast;
 mod network;
 mod output_activation;
 mod pyramid;
+mod recurrent_forecaster;
 
 pub(crate) use activations::validate_slope;
 pub use bidirectional::{BidirectionalConvGruConfig, Merge};
@@ -30,3 +31,5 @@ pub use output_activation::OutputActivation;
 #[cfg(feature = "onnx")]
 pub(crate) use pyramid::MOST_SCALES;
 pub use pyramid::{PyramidConfig, PyramidScale, Residual};
+pub(crate) use recurrent_forecaster::BODY;
+pub use recurrent_forecaster::RecurrentForecasterConfig;

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use super::{ConvGruConfig, OutputActivation};
+use crate::composed::RecurrentConfig;
 use crate::error::Result;
 use crate::layer::Conv2dConfig;
 
@@ -45,6 +46,12 @@ pub(crate) trait NetworkConfig: Debug + Send + Sync {
     /// See [`ForecasterConfig::numbers_per_pixel`](super::ForecasterConfig::numbers_per_pixel).
     fn numbers_per_pixel(&self) -> [f64; 2];
 
+    /// The part of what a training step keeps that no memory budget makes smaller, about: of stacks of cells all but the gates, and
+    /// everything where a decoder reads its predictions.
+    fn kept_beyond_budget(&self) -> f64 {
+        if self.reads_predictions() { 1.0 } else { 0.25 }
+    }
+
     /// Checks every field.
     fn validate(&self) -> Result<()>;
 }
@@ -56,6 +63,8 @@ pub(crate) enum ComponentConfig {
     Cells(ConvGruConfig),
     /// A convolution, and what its weights begin with.
     Convolution(Conv2dConfig, ConvolutionStart),
+    /// Stages of composed cells.
+    Stages(RecurrentConfig),
 }
 
 /// What the weights of a convolution begin with.
@@ -84,6 +93,7 @@ pub(super) fn parameter_count(components: &[(String, ComponentConfig)]) -> usize
             let weights = sizes.into_iter().fold(1, usize::saturating_mul);
             weights.saturating_add(if bias { out_channels } else { 0 })
         }
+        ComponentConfig::Stages(stages) => stages.parameter_count(),
     };
     components.iter().map(count).fold(0, usize::saturating_add)
 }

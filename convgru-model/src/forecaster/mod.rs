@@ -1,13 +1,14 @@
 //! Networks that read frames and continue them.
 //!
 //! [`Forecaster`] is the network; its kinds are not public. A kind is a configuration
-//! ([`NetworkConfig`](crate::config::NetworkConfig)) and what it does with its weights packed ([`packed::PackedNetwork`]). Streams,
-//! training, limits and parameters are the same for every kind.
+//! ([`NetworkConfig`](crate::config::NetworkConfig)) and what it does with its weights packed: a [`packed::PackedNetwork`] of fused stacks, or
+//! composed cells ([`recurrent`]). Streams, training, limits and parameters are the same for every kind.
 
 mod convolution;
 mod decoder;
 mod encoder;
 mod encoder_forecaster;
+mod fused_stream;
 mod limits;
 mod mask;
 mod members;
@@ -21,6 +22,7 @@ mod patches;
 mod prediction;
 mod prepared;
 mod pyramid;
+mod recurrent;
 mod sizes;
 mod stream;
 mod training;

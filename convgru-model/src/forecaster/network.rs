@@ -1,6 +1,7 @@
 //! The network: configuration and parameters.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use convgru_kernels::Scalar;
 
@@ -8,16 +9,18 @@ use super::encoder_forecaster::EncoderForecaster;
 use super::limits::Limits;
 use super::mlcast::Mlcast;
 use super::noise::Noise;
-use super::packed::PackedNetwork;
+use super::packed::Packed;
 use super::parameters::ForecasterParameters;
 use super::pyramid::Pyramid;
-use crate::config::ForecasterConfig;
+use super::recurrent::RecurrentNetwork;
+use crate::config::{BODY, ForecasterConfig};
 use crate::error::Result;
 use crate::parameters::{Stamp, Take};
 use crate::sequence::MemoryBudget;
 
 /// A network that reads frames and continues them: an [`EncoderForecasterConfig`](crate::EncoderForecasterConfig), a
-/// [`PyramidConfig`](crate::PyramidConfig) or an [`MlcastConfig`](crate::MlcastConfig) says which one.
+/// [`PyramidConfig`](crate::PyramidConfig), an [`MlcastConfig`](crate::MlcastConfig) or a
+/// [`RecurrentForecasterConfig`](crate::RecurrentForecasterConfig) says which one.
 ///
 /// Each call has its own numbers of frames and size of images. Of an ensemble of `K` members predictions have
 /// `K C` channels, first the channels of the first member; `K` is 1 unless the configuration says otherwise.
@@ -115,8 +118,9 @@ impl<T: Scalar> Forecaster<T> {
     }
 
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where all stacks would need more,
-    /// gates of some steps at a time are kept, and computed again on the way back. A decoder that reads its own predictions
-    /// keeps all of its own.
+    /// gates of some steps at a time are kept, and computed again on the way back. A decoder of an encoder-forecaster that reads its own
+    /// predictions keeps all of its own. Of composed cells all intermediate results of some steps at a time are kept; their gradients are added
+    /// up in other groups then, and are the same to rounding.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
         self.limits.memory = budget;
     }
@@ -127,6 +131,21 @@ impl<T: Scalar> Forecaster<T> {
     /// Predictions are the same to the bit. Of the frames before, a training step keeps nothing.
     pub fn set_truncation(&mut self, frames: Option<NonZeroUsize>) {
         self.limits.truncation = frames;
+    }
+
+    /// Brings the vectors of spectral norms nearer to those of the kernels as they are, by one step of the power iteration (Miyato et al. 2018):
+    /// training calls it after each step of the optimiser. Networks without spectral norms stay as they are.
+    ///
+    /// # Errors
+    /// Those of weights that do not fit the configuration.
+    pub fn iterate_spectral_norms(&mut self) -> Result<()> {
+        let ForecasterConfig::Recurrent(config) = &self.config else { return Ok(()) };
+        let body = config.body();
+        if body.cells().any(|cell| cell.spectral_norm) {
+            self.check()?;
+            self.parameters_mut().stages_mut(BODY).iterate_spectral_norms(&body);
+        }
+        Ok(())
     }
 
     /// Sets the noise that forecasts and training steps read from now on, where the network reads noise: an
@@ -145,15 +164,19 @@ impl<T: Scalar> Forecaster<T> {
         self.parameters.expect(&self.config.network().components())
     }
 
-    /// The network with its weights packed.
-    pub(super) fn packed(&self) -> Result<Box<dyn PackedNetwork<T> + '_>> {
+    /// The network with its weights at hand.
+    pub(super) fn packed(&self) -> Result<Packed<'_, T>> {
         self.check()?;
+        let parameters = &self.parameters;
         Ok(match &self.config {
             ForecasterConfig::EncoderForecaster(config) => {
-                Box::new(EncoderForecaster::new(config, &self.parameters)?)
+                Packed::Fused(Arc::new(EncoderForecaster::new(config, parameters)?))
             }
-            ForecasterConfig::Pyramid(config) => Box::new(Pyramid::new(config, &self.parameters)?),
-            ForecasterConfig::Mlcast(config) => Box::new(Mlcast::new(config, &self.parameters)?),
+            ForecasterConfig::Pyramid(config) => Packed::Fused(Arc::new(Pyramid::new(config, parameters)?)),
+            ForecasterConfig::Mlcast(config) => Packed::Fused(Arc::new(Mlcast::new(config, parameters)?)),
+            ForecasterConfig::Recurrent(config) => {
+                Packed::Composed(Arc::new(RecurrentNetwork::new(config, parameters)))
+            }
         })
     }
 }

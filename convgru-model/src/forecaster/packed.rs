@@ -1,20 +1,50 @@
-//! What one kind of network does; everything else of a forecaster is shared.
+//! What one kind of network of fused stacks does; everything else of a forecaster is shared.
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::Arc;
 
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
 use super::noise::Noise;
 use super::parameters::ForecasterParameters;
 use super::pass::{Activations, ForecastPass};
+use super::recurrent::RecurrentNetwork;
 use super::sizes::Sizes;
 use crate::config::NetworkConfig;
 use crate::error::Result;
 use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::tensor::Tensor;
 
-/// A network of one kind with its weights packed: its encoder, its decoder and the way back through both.
+/// A network at hand, by the engine that computes it.
+#[derive(Debug)]
+pub(super) enum Packed<'a, T> {
+    /// Stacks of fused cells, with their weights packed.
+    Fused(Arc<dyn PackedNetwork<T> + 'a>),
+    /// Composed cells, whose kernels are packed when they are first needed.
+    Composed(Arc<RecurrentNetwork<'a, T>>),
+}
+
+impl<T> Clone for Packed<'_, T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Fused(network) => Self::Fused(Arc::clone(network)),
+            Self::Composed(network) => Self::Composed(Arc::clone(network)),
+        }
+    }
+}
+
+impl<T: Scalar> Packed<'_, T> {
+    /// What the network is.
+    pub(super) fn config(&self) -> &dyn NetworkConfig {
+        match self {
+            Self::Fused(network) => network.config(),
+            Self::Composed(network) => network.config,
+        }
+    }
+}
+
+/// A network of fused stacks of one kind with its weights packed: its encoder, its decoder and the way back through both.
 pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
     /// What the network is.
     fn config(&self) -> &dyn NetworkConfig;

@@ -2,6 +2,7 @@
 
 use convgru_kernels::Scalar;
 
+use crate::composed::{Recurrent, RecurrentParameters};
 use crate::config::{ComponentConfig, ConvolutionStart};
 use crate::error::{Error, Result};
 use crate::fused::cell::{CellParameters, expect_layers};
@@ -15,7 +16,8 @@ use crate::tensor::Tensor;
 ///
 /// Names of tensors are `encoder.layers.0.input_weights` and `head.weight` in an encoder-forecaster, `encoder.0.down.weight`,
 /// `encoder.0.layers.0.input_weights`, `forecaster.1.up.weight` and `head.output.weight` in a pyramid, `encoder.0.layers.0.input_weights` and
-/// `forecaster.0.layers.0.input_weights` in a network of mlcast; scales and blocks are counted from the finest on.
+/// `forecaster.0.layers.0.input_weights` in a network of mlcast; scales and blocks are counted from the finest on. Those of composed cells begin
+/// with `body.`: `body.stages.0.input_weights`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForecasterParameters<T> {
     components: Vec<(String, Component<T>)>,
@@ -26,6 +28,7 @@ pub struct ForecasterParameters<T> {
 enum Component<T> {
     Cells(ConvGruParameters<T>),
     Convolution(Conv2dParameters<T>),
+    Stages(RecurrentParameters<T>),
 }
 
 impl<T: Scalar> ForecasterParameters<T> {
@@ -42,6 +45,9 @@ impl<T: Scalar> ForecasterParameters<T> {
                 }
                 ComponentConfig::Convolution(config, start) => {
                     Component::Convolution(draw_convolution(config, start, seed))
+                }
+                ComponentConfig::Stages(config) => {
+                    Component::Stages(Recurrent::new(config, seed)?.into_parameters())
                 }
             };
             Ok((name, component))
@@ -61,6 +67,9 @@ impl<T: Scalar> ForecasterParameters<T> {
                 ComponentConfig::Convolution(config, _) => {
                     Component::Convolution(take_conv2d(&config, &mut under)?)
                 }
+                ComponentConfig::Stages(config) => {
+                    Component::Stages(Recurrent::from_tensors(config, &mut under)?.into_parameters())
+                }
             };
             taken.push((component, parameters));
         }
@@ -78,6 +87,9 @@ impl<T: Scalar> ForecasterParameters<T> {
                 }
                 (ComponentConfig::Convolution(config, _), Component::Convolution(convolution)) => {
                     convolution.expect(name, config)?;
+                }
+                (ComponentConfig::Stages(config), Component::Stages(stages)) => {
+                    stages.expect(&format!("{name}."), config)?;
                 }
                 _ => return Err(Error::UnexpectedTensor { name: name.clone() }),
             }
@@ -114,6 +126,22 @@ impl<T: Scalar> ForecasterParameters<T> {
         match self.find_mut(name) {
             Some(Component::Convolution(convolution)) => convolution,
             _ => unreachable!("the network has a convolution `{name}`"),
+        }
+    }
+
+    /// The tensors of composed stages, which the network has.
+    pub(crate) fn stages(&self, name: &str) -> &RecurrentParameters<T> {
+        match self.find(name) {
+            Some(Component::Stages(stages)) => stages,
+            _ => unreachable!("the network has stages `{name}`"),
+        }
+    }
+
+    /// The tensors of composed stages, to be changed.
+    pub(super) fn stages_mut(&mut self, name: &str) -> &mut RecurrentParameters<T> {
+        match self.find_mut(name) {
+            Some(Component::Stages(stages)) => stages,
+            _ => unreachable!("the network has stages `{name}`"),
         }
     }
 
@@ -154,6 +182,7 @@ impl<T: Scalar> Parameters<T> for ForecasterParameters<T> {
             match parameters {
                 Component::Cells(cells) => cells.for_each(&mut under),
                 Component::Convolution(convolution) => convolution.for_each(&mut under),
+                Component::Stages(stages) => stages.for_each(&mut under),
             }
         }
     }
@@ -165,6 +194,7 @@ impl<T: Scalar> Parameters<T> for ForecasterParameters<T> {
             match parameters {
                 Component::Cells(cells) => cells.for_each_mut(&mut under),
                 Component::Convolution(convolution) => convolution.for_each_mut(&mut under),
+                Component::Stages(stages) => stages.for_each_mut(&mut under),
             }
         }
     }

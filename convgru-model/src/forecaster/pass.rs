@@ -2,12 +2,48 @@
 
 use convgru_kernels::{FeatureMaps, Scalar};
 
-use super::sizes::Sizes;
+use super::recurrent::RecurrentPass;
+use super::sizes::{Sizes, sequence};
 use crate::fused::stack::StackWorkspace;
 use crate::sequence::SavedPass;
 use crate::tensor::Tensor;
 
-/// A forward pass of training, for its backward pass.
+/// A forward pass of training, by the engine that computed it.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a workspace holds one, behind a pointer")]
+pub(super) enum SavedForecast<T> {
+    Fused(ForecastPass<T>),
+    Composed(RecurrentPass<T>),
+}
+
+impl<T: Scalar> SavedForecast<T> {
+    /// After the output activation, `[T_out, N, K C, H, W]` of `K` members.
+    pub(super) fn output(&self) -> &Tensor<T> {
+        match self {
+            Self::Fused(pass) => &pass.output,
+            Self::Composed(pass) => &pass.output,
+        }
+    }
+
+    /// The shape of the frames that were read, `[T_in, N, C, H, W]`.
+    pub(super) fn input_shape(&self) -> [usize; 5] {
+        match self {
+            Self::Fused(pass) => sequence(pass.sizes.frame, pass.frames_read),
+            Self::Composed(pass) => sequence(pass.sizes.frame, pass.frames_read),
+        }
+    }
+}
+
+impl<T: Scalar> SavedPass for SavedForecast<T> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Fused(pass) => pass.bytes(),
+            Self::Composed(pass) => pass.bytes(),
+        }
+    }
+}
+
+/// A forward pass of training through fused stacks, for its backward pass.
 #[derive(Debug)]
 pub(super) struct ForecastPass<T> {
     pub(super) sizes: Sizes,
@@ -27,7 +63,7 @@ pub(super) struct ForecastPass<T> {
     pub(super) input_gradient: bool,
 }
 
-impl<T: Scalar> SavedPass for ForecastPass<T> {
+impl<T: Scalar> ForecastPass<T> {
     fn bytes(&self) -> usize {
         let stacks: usize = self.encoder.iter().chain(&self.decoder).map(StackWorkspace::bytes).sum();
         let numbers = self.last_frame.len() + self.activations.numbers() + self.output.len();

@@ -1,13 +1,11 @@
 //! The network with its weights packed, and the forward pass in use.
 
-use std::sync::Arc;
-
 use convgru_kernels::Scalar;
 
 use super::members::mean_of_members;
 use super::network::Forecaster;
 use super::noise::Noise;
-use super::packed::PackedNetwork;
+use super::packed::Packed;
 use super::sizes::{Sizes, expect_frames};
 use super::stream::ForecastStream;
 use crate::error::Result;
@@ -31,7 +29,7 @@ use crate::tensor::Tensor;
 /// ```
 #[derive(Debug)]
 pub struct PreparedForecaster<'a, T> {
-    network: Arc<dyn PackedNetwork<T> + 'a>,
+    network: Packed<'a, T>,
     noise: Noise<T>,
 }
 
@@ -95,7 +93,7 @@ impl<T: Scalar> Forecaster<T> {
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
     pub fn prepare(&self) -> Result<PreparedForecaster<'_, T>> {
-        Ok(PreparedForecaster { network: self.packed()?.into(), noise: self.noise.clone() })
+        Ok(PreparedForecaster { network: self.packed()?, noise: self.noise.clone() })
     }
 }
 
@@ -114,7 +112,7 @@ impl<'a, T: Scalar> PreparedForecaster<'a, T> {
         let config = self.network.config();
         let shape = [batch, config.read_channels(), height, width];
         let sizes = Sizes::new::<T>(config, "frames of a stream", &shape)?;
-        ForecastStream::new(Arc::clone(&self.network), sizes, self.noise.clone())
+        ForecastStream::new(&self.network, sizes, self.noise.clone())
     }
 
     /// Continues frames, into the memory of an earlier forecast of the same shape.
@@ -129,7 +127,7 @@ impl<'a, T: Scalar> PreparedForecaster<'a, T> {
     ) -> Result<()> {
         let (sizes, frames) = Sizes::of_sequence(self.network.config(), sequence.into())?;
         expect_frames(steps)?;
-        let mut stream = ForecastStream::new(Arc::clone(&self.network), sizes, self.noise.clone())?;
+        let mut stream = ForecastStream::new(&self.network, sizes, self.noise.clone())?;
         (0..frames.shape()[0]).try_for_each(|t| stream.read_frame(frames.slice(t)))?;
         stream.forecast_into(steps, output)
     }

@@ -1,17 +1,13 @@
 //! Frames that come one at a time, and what comes after them at any moment.
 
-use std::sync::Arc;
+use convgru_kernels::Scalar;
 
-use convgru_kernels::{Scalar, Scratchpad};
-
-use super::decoder::Decoder;
-use super::encoder::EncoderState;
+use super::fused_stream::FusedStreamState;
 use super::noise::Noise;
-use super::packed::{PackedNetwork, PassMemory};
-use super::pass::Activations;
-use super::sizes::{Sizes, expect_frames, sequence};
+use super::packed::Packed;
+use super::recurrent::RecurrentStreamState;
+use super::sizes::{Sizes, expect_frames};
 use crate::error::{Error, Result};
-use crate::fused::stack::{StackWorkspace, steps_of_block};
 use crate::tensor::{Tensor, expect_shape};
 
 /// A [`Forecaster`](super::Forecaster) prepared for frames of one size: its weights are packed, and it keeps the states of its encoder after the
@@ -33,35 +29,27 @@ use crate::tensor::{Tensor, expect_shape};
 /// ```
 #[derive(Debug)]
 pub struct ForecastStream<'a, T> {
-    network: Arc<dyn PackedNetwork<T> + 'a>,
+    state: StreamState<'a, T>,
     sizes: Sizes,
-    encoder: EncoderState<T>,
-    /// The stacks of the decoder, with room for some steps; made when first needed.
-    decoder: Option<Vec<StackWorkspace<T>>>,
-    /// The last frames that were read, as many as a forecast needs.
-    last_frames: Vec<T>,
     noise: Noise<T>,
-    scratch: Scratchpad<T>,
     /// Whether frames must be finite.
     checks_finite: bool,
 }
 
+/// The network after the frames so far, by the engine that computes it.
+#[derive(Debug)]
+enum StreamState<'a, T> {
+    Fused(FusedStreamState<'a, T>),
+    Composed(RecurrentStreamState<'a, T>),
+}
+
 impl<'a, T: Scalar> ForecastStream<'a, T> {
-    pub(super) fn new(
-        network: Arc<dyn PackedNetwork<T> + 'a>,
-        sizes: Sizes,
-        noise: Noise<T>,
-    ) -> Result<Self> {
-        Ok(Self {
-            encoder: EncoderState::new(&*network, &sizes)?,
-            network,
-            sizes,
-            decoder: None,
-            last_frames: Vec::new(),
-            noise,
-            scratch: Scratchpad::new(),
-            checks_finite: false,
-        })
+    pub(super) fn new(network: &Packed<'a, T>, sizes: Sizes, noise: Noise<T>) -> Result<Self> {
+        let state = match network.clone() {
+            Packed::Fused(network) => StreamState::Fused(FusedStreamState::new(network, &sizes)?),
+            Packed::Composed(network) => StreamState::Composed(RecurrentStreamState::new(network, &sizes)?),
+        };
+        Ok(Self { state, sizes, noise, checks_finite: false })
     }
 
     /// Sets the noise of forecasts from now on, in place of [that of the network](super::Forecaster::set_noise): of each forecast the same,
@@ -97,11 +85,10 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
 
     /// Reads a frame of the size the stream is prepared for.
     pub(super) fn read_frame(&mut self, frame: &[T]) -> Result<()> {
-        self.encoder.read(&*self.network, &self.sizes, frame, &mut self.scratch)?;
-        let before = (self.network.frames_needed() - 1) * frame.len();
-        self.last_frames.drain(..self.last_frames.len().saturating_sub(before));
-        self.last_frames.extend_from_slice(frame);
-        Ok(())
+        match &mut self.state {
+            StreamState::Fused(state) => state.read(&self.sizes, frame),
+            StreamState::Composed(state) => state.read(&self.sizes, frame),
+        }
     }
 
     /// The frames that come next, after the output activation.
@@ -120,51 +107,26 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
 
     /// [`forecast`](Self::forecast) into the memory of an earlier one.
     pub(super) fn forecast_into(&mut self, steps: usize, output: &mut Tensor<T>) -> Result<()> {
-        if !self.encoder.started {
+        let started = match &self.state {
+            StreamState::Fused(state) => state.has_started(),
+            StreamState::Composed(state) => state.has_started(),
+        };
+        if !started {
             let what = "frames that were read before a forecast (at least one)".into();
             return Err(Error::Count { what, expected: 1, got: 0 });
         }
         expect_frames(steps)?;
-        let block = self.block(steps);
-        let mut stacks = match self.decoder.take().filter(|stacks| stacks[0].top().steps() == block) {
-            Some(stacks) => stacks,
-            None => {
-                let stacks = self.network.decoder(&self.sizes);
-                let stacks = stacks.iter().map(|it| it.cells.workspace_without_gates(it.step, block));
-                stacks.collect::<Result<_>>()?
-            }
-        };
-        let count = self.last_frames.len() / self.sizes.frame.len();
-        let decoder = Decoder {
-            network: &*self.network,
-            sizes: &self.sizes,
-            encoder: &self.encoder.stacks,
-            last_frames: &Tensor::from_vec(&sequence(self.sizes.frame, count), self.last_frames.clone())?,
-            teacher: None,
-            noise: &self.noise,
-        };
-        let activations = &mut Activations::default();
-        let memory = &mut PassMemory { stacks: &mut stacks, activations, scratch: &mut self.scratch };
-        decoder.run(steps, memory, output, None)?;
-        self.decoder = Some(stacks);
-        Ok(())
+        match &mut self.state {
+            StreamState::Fused(state) => state.forecast_into(&self.sizes, steps, &self.noise, output),
+            StreamState::Composed(state) => state.forecast_into(&self.sizes, steps, output),
+        }
     }
 
     /// Forgets everything: the next frame is the first.
     pub fn reset(&mut self) {
-        self.encoder.reset();
-        self.last_frames.clear();
-    }
-
-    /// Steps that are computed together, stack after stack.
-    fn block(&self, steps: usize) -> usize {
-        if self.network.config().reads_predictions() {
-            return 1;
+        match &mut self.state {
+            StreamState::Fused(state) => state.reset(),
+            StreamState::Composed(state) => state.reset(),
         }
-        let stacks = self.network.decoder(&self.sizes);
-        let of_stack = stacks
-            .iter()
-            .map(|stack| steps_of_block(stack.step, stack.widest().max(stack.step.channels), steps));
-        of_stack.min().unwrap_or(1)
     }
 }

@@ -6,11 +6,13 @@ use super::decoder::Decoder;
 use super::encoder::EncoderState;
 use super::limits::workspaces;
 use super::network::Forecaster;
-use super::packed::{BackwardPass, PackedNetwork, PassMemory, start_from};
+use super::packed::{BackwardPass, Packed, PackedNetwork, PassMemory, start_from};
 use super::parameters::ForecasterParameters;
-use super::pass::{Activations, ForecastPass};
+use super::pass::{Activations, ForecastPass, SavedForecast};
 use super::prediction::{Prediction, PredictionGradient, TeacherForcing};
+use super::recurrent::Training;
 use super::sizes::{Sizes, expect_frames, sequence as sequence_of};
+use crate::config::BODY;
 use crate::error::Result;
 use crate::layer::Activation;
 use crate::parameters::expect_gradients;
@@ -22,7 +24,8 @@ impl<T: Scalar> Forecaster<T> {
     /// read their own predictions; others leave them aside.
     ///
     /// For every stack the inputs are kept once and four times the hidden states of every step (beyond a
-    /// [budget](Self::set_memory_budget) once and the gates of some steps), and the predictions once.
+    /// [budget](Self::set_memory_budget) once and the gates of some steps), and the predictions once. Of composed cells every intermediate result is
+    /// kept; [`Sequence::dropout_seed`] is the seed of their dropout and zoneout, and other networks do not read it.
     ///
     /// # Shapes
     /// As [`forward`](Self::forward).
@@ -60,8 +63,21 @@ impl<T: Scalar> Forecaster<T> {
         workspace.write(self.stamp, |kept| {
             // The memory of an earlier pass is given back before more is taken.
             *kept = None;
-            let (prediction, pass) = self.run_forward(&*network, sizes, frames, steps, teacher)?;
-            *kept = Some(ForecastPass { input_gradient: sequence.input_gradient, ..pass });
+            let (prediction, pass) = match &network {
+                Packed::Fused(network) => {
+                    let (prediction, pass) = self.run_forward(&**network, sizes, frames, steps, teacher)?;
+                    let pass = ForecastPass { input_gradient: sequence.input_gradient, ..pass };
+                    (prediction, SavedForecast::Fused(pass))
+                }
+                Packed::Composed(network) => {
+                    let Sequence { dropout_seed, input_gradient, .. } = sequence;
+                    let training =
+                        Training { steps, teacher, limits: self.limits, dropout_seed, input_gradient };
+                    let (prediction, pass) = network.forward_train(sizes, frames, training)?;
+                    (prediction, SavedForecast::Composed(pass))
+                }
+            };
+            *kept = Some(pass);
             Ok(prediction)
         })
     }
@@ -138,21 +154,29 @@ impl<T: Scalar> Forecaster<T> {
         loss: PredictionGradient<T>,
         gradients: &mut ForecasterParameters<T>,
     ) -> Result<InputGradients<T>> {
-        let pass: &mut ForecastPass<T> = workspace.read(self.stamp)?;
+        let pass: &mut SavedForecast<T> = workspace.read(self.stamp)?;
         expect_gradients(self.parameters(), gradients)?;
         let (PredictionGradient::Output(given) | PredictionGradient::Logits(given)) = &loss;
-        expect_shape("gradient of the predicted frames", given.shape(), pass.output.shape())?;
+        expect_shape("gradient of the predicted frames", given.shape(), pass.output().shape())?;
         let d_logits = match loss {
             PredictionGradient::Logits(d_logits) => d_logits,
             PredictionGradient::Output(mut d) => {
                 let activation = Activation::from(self.config().output_activation());
-                activation.scale_by_derivative(pass.output.as_slice(), d.as_mut_slice());
+                activation.scale_by_derivative(pass.output().as_slice(), d.as_mut_slice());
                 d
             }
         };
-        let frames = sequence_of(pass.sizes.frame, pass.frames_read);
-        let back = &mut BackwardPass { pass, gradients, scratch: &mut Scratchpad::new() };
-        let d_frames = self.packed()?.backward(back, &d_logits)?;
+        let (frames, network) = (pass.input_shape(), self.packed()?);
+        let d_frames = match (pass, network) {
+            (SavedForecast::Fused(pass), Packed::Fused(network)) => {
+                let back = &mut BackwardPass { pass, gradients, scratch: &mut Scratchpad::new() };
+                network.backward(back, &d_logits)?
+            }
+            (SavedForecast::Composed(pass), Packed::Composed(network)) => {
+                network.backward(pass, &d_logits, gradients.stages_mut(BODY))?
+            }
+            _ => unreachable!("the workspace is of this network"),
+        };
         let whole = |d_last: Tensor<T>| {
             if d_last.shape() == frames {
                 return Ok(d_last);

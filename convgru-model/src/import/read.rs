@@ -71,7 +71,7 @@ pub fn read_all<T: Scalar>(bytes: &[u8]) -> Result<Vec<NamedNetwork<T>>> {
             return described(description, file);
         }
     }
-    foreign(named_tensors::read(bytes)?)
+    foreign(named_tensors::read(bytes)?, bytes.len())
 }
 
 /// The networks of a file that says what it holds.
@@ -92,8 +92,18 @@ pub(super) fn described<T: Scalar>(
     Ok(networks)
 }
 
-/// The networks of a file of another program.
-fn foreign<T: Scalar>(NamedTensors { tensors, skipped }: NamedTensors<T>) -> Result<Vec<NamedNetwork<T>>> {
+/// The networks of a file of another program, which has so many bytes.
+fn foreign<T: Scalar>(
+    NamedTensors { tensors, skipped }: NamedTensors<T>,
+    bytes: usize,
+) -> Result<Vec<NamedNetwork<T>>> {
+    // Networks take the memory of their tensors once more.
+    let numbers: usize = tensors.iter().map(|(_, tensor)| tensor.len()).sum();
+    if numbers.saturating_mul(size_of::<T>()) > bytes.saturating_mul(2) {
+        let reason =
+            "most of its numbers have 16 bits; read the network with numbers of 32 bits, or import the file";
+        return Err(refused(reason.to_owned()));
+    }
     if let Some((name, reason)) = skipped.iter().find(|(_, reason)| reason == super::NEEDS_64_BITS) {
         return Err(refused(format!(
             "the tensor `{name}`: {reason}; read the network with numbers of 64 bits"

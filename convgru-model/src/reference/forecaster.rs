@@ -7,12 +7,13 @@ use super::encoder_forecaster::encoder_forecaster;
 use super::forecast::PredictionArrays;
 use super::mlcast::mlcast;
 use super::pyramid::pyramid;
+use super::recurrent_forecaster::recurrent_forecaster;
 use crate::config::ForecasterConfig;
 use crate::error::Result;
 use crate::forecaster::Noise;
 
-/// Reads a sequence and continues it by `steps` frames, as [`encoder_forecaster()`], [`pyramid()`] or [`mlcast()`] does. True frames are for
-/// networks that read their own predictions, noise for those that read noise.
+/// Reads a sequence and continues it by `steps` frames, as [`encoder_forecaster()`], [`pyramid()`], [`mlcast()`] or
+/// [`recurrent_forecaster()`] does. True frames are for networks that read their own predictions, noise for those that read noise.
 ///
 /// # Shapes
 /// `input`: `[T, N, C, H, W]`, T at least 1.
@@ -35,5 +36,8 @@ pub fn forecaster<N: Number>(
         }
         ForecasterConfig::Pyramid(config) => pyramid(config, parameters, None, input, steps),
         ForecasterConfig::Mlcast(config) => mlcast(config, parameters, None, noise, input, steps),
+        ForecasterConfig::Recurrent(config) => {
+            recurrent_forecaster(config, parameters, None, input, steps, forcing)
+        }
     }
 }

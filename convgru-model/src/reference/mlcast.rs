@@ -16,7 +16,8 @@ use crate::forecaster::Noise;
 /// Frames are continued by zeros below and to the right. At each step each cell of the encoder but the finest reads the patches of
 /// the new state below, squares of two pixels as channels. Each cell of the decoder starts from the patches of the last state of the
 /// encoder's cell of its number; at each step the coarsest reads its noise, or zeros, and each finer one the new state above, whose
-/// channels become squares of pixels. Those of the finest are the frame. Each member of an ensemble reads noise of its own.
+/// channels become squares of pixels. Those of the finest are the frame. Each member of an ensemble reads noise of its own. Where the
+/// configuration is [`signed`](MlcastConfig::signed), the encoder reads `2 x - 1` and the frame is `(1 + y) / 2`.
 ///
 /// The states that the encoder starts from are zeros where none are given.
 ///
@@ -41,7 +42,9 @@ pub fn mlcast<N: Number>(
     let (encoder, decoder) = (cells("encoder")?, cells("forecaster")?);
     let mut states = start.unwrap_or_default();
     for t in 0..input.shape().first().copied().unwrap_or(0) {
-        let mut below = extended(&input.index(t)?, 1 << config.blocks)?;
+        let frame = input.index(t)?;
+        let frame = if config.signed { frame.map(|x| x + x - N::from_f64(1.0)) } else { frame };
+        let mut below = extended(&frame, 1 << config.blocks)?;
         for (block, cell) in encoder.iter().enumerate() {
             let image = below.extent()?;
             if states.len() == block {
@@ -65,7 +68,9 @@ pub fn mlcast<N: Number>(
                 *state = cell_step(cell, Some(&above), state)?;
                 above = depth_to_space(state, 2)?;
             }
-            frames.push(cropped(&above, &input.shape()[1..]));
+            let frame = cropped(&above, &input.shape()[1..]);
+            let half = N::from_f64(0.5);
+            frames.push(if config.signed { frame.map(|y| half + half * y) } else { frame });
         }
         members.push(frames);
     }
@@ -92,7 +97,8 @@ impl Drawn {
         if !config.reads_noise() {
             return Ok(Self { extent, steps, numbers: Vec::new() });
         }
-        let numbers = noise.to_tensor([config.members, steps], extent)?;
+        let [n, c, h, w] = extent.dims();
+        let numbers = noise.to_tensor([config.members, steps, n, c, h, w])?;
         Ok(Self { extent, steps: numbers.shape()[1], numbers: numbers.as_slice().to_vec() })
     }
 

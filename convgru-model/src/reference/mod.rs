@@ -15,6 +15,7 @@ mod layer;
 mod mlcast;
 mod operations;
 mod pyramid;
+mod recurrent_forecaster;
 
 pub use array::{Array, NamedArrays};
 pub(crate) use bidirectional::bidirectional;
@@ -28,3 +29,4 @@ pub use layer::{activation, bilinear, conv2d, nearest, pixel_shuffle, pixel_unsh
 pub use mlcast::mlcast;
 pub(crate) use operations::Plain;
 pub use pyramid::pyramid;
+pub use recurrent_forecaster::recurrent_forecaster;

@@ -1,7 +1,7 @@
 //! The commands of the program `convgru`. xtask reads this file too, for its own list.
 
 /// Names, and what the help says of each in a line.
-pub(crate) const COMMANDS: [(&str, &str); 11] = [
+pub(crate) const COMMANDS: [(&str, &str); 12] = [
     (
         "train",
         "Train a network; without arguments on drawn moving digits, in about three minutes on two cores with the build",
@@ -10,6 +10,7 @@ pub(crate) const COMMANDS: [(&str, &str); 11] = [
         "inspect",
         "Show the content of a file or folder of data, how it would be read, and a configuration for it",
     ),
+    ("crops", "List parts of the frames of a file of rain, drawn by the rain in them, for a training"),
     ("runs", "List and compare runs"),
     ("tune", "Try configurations drawn from ranges, each in a short run"),
     ("eval", "Measure a trained network on test sequences"),

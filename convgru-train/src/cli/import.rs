@@ -13,9 +13,10 @@ use convgru_model::import::{
     Detected, Direction, FileDescription, Incomplete, NEEDS_64_BITS, NamedNetwork, NamedTensors, Origin,
     SafetensorsWeights, detect, named_tensors, named_tensors_in_single_precision,
 };
-use convgru_model::{ForecasterConfig, NetworkDescription, Scalar, export};
+use convgru_model::{ForecasterConfig, Network, NetworkDescription, RaftUpdateBlock, Scalar, export};
 use convgru_train::checkpoint::MAGIC;
 use convgru_train::printable::printable;
+use convgru_train::trainer::TrainedModel;
 use convgru_train::{read_file, write_atomically};
 use serde_json::json;
 
@@ -31,11 +32,14 @@ const SHOWN: usize = 4;
 #[command(after_help = "Examples:
   convgru import --input raft-small.pth
   convgru import --input raft-small.pth --out raft.safetensors
+  convgru import --input mlcast.ckpt --preset mlcast --out mlcast.safetensors
 
 The written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, if a ConvGru can compute
 the cells, those of a Recurrent, `stages.0.input_weights`, if not, and those of a Forecaster for a network of mlcast.
 If there are several networks, the name of each is the prefix of its tensors. The entry `convgru` of the metadata describes
 them as JSON: names, configurations, and where each lay in the input, by which `convgru export --layout original` writes it back.
+Weights do not tell what numbers mean: with --preset mlcast they are rain on the scale of the package (dBZ of Marshall and Palmer), and
+predict, eval and watch take the file as a trained model.
 The two directions of a torch.nn.GRU are two stacks, whose names end with `forward.` and `backward.`.")]
 pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
@@ -48,6 +52,12 @@ pub(crate) struct Import {
     /// that lack tensors
     #[arg(long)]
     partial: bool,
+    /// Write a trained model that reads data as this preset does: mlcast, for a checkpoint of mlcast that was trained with the package's scaling
+    #[arg(long, value_name = "NAME", requires = "out", value_parser = ["mlcast"])]
+    preset: Option<String>,
+    /// Members of the ensemble that the model predicts, with --preset; 1 for a forecast that reads no noise [default: those of the preset]
+    #[arg(long, value_name = "N", requires = "preset", value_parser = super::count)]
+    members: Option<usize>,
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -68,7 +78,12 @@ impl Import {
         }
         let bytes = read_file(&self.input)?;
         expect_foreign(&self.input, &bytes)?;
-        let weights = Weights::read(&bytes).with_context(|| printable(&self.input))?;
+        // Trained models have numbers of 32 bits.
+        let weights = match &self.preset {
+            Some(_) => named_tensors_in_single_precision(&bytes).map(Weights::Single),
+            None => Weights::read(&bytes),
+        };
+        let weights = weights.with_context(|| printable(&self.input))?;
         drop(bytes);
         match weights {
             Weights::Single(weights) => self.import(weights),
@@ -82,6 +97,7 @@ impl Import {
         NamedTensors { tensors, skipped }: NamedTensors<T>,
     ) -> anyhow::Result<ExitCode> {
         let path = printable(&self.input);
+        let update_block = RaftUpdateBlock::prefix_among(&tensors).map(str::to_owned);
         let mut found = detect(tensors);
         if !found.incomplete.is_empty() && !self.partial {
             // A tensor that cannot be read is missing, too.
@@ -105,10 +121,14 @@ impl Import {
                 groups(&found.left).join("; ")
             );
         }
-        if let Some(path) = &self.out {
-            let bytes = export::networks(&found.networks)?;
-            out::expect_earlier(path, &bytes)?;
-            write_atomically(path, &bytes)?;
+        match (&self.out, &self.preset) {
+            (Some(path), Some(_)) => self.write_trained(path, &found.networks)?,
+            (Some(path), None) => {
+                let bytes = export::networks(&found.networks)?;
+                out::expect_earlier(path, &bytes)?;
+                write_atomically(path, &bytes)?;
+            }
+            (None, _) => {}
         }
         let left = &found.left;
         if self.json {
@@ -116,6 +136,7 @@ impl Import {
                 "input": self.input.to_string_lossy(),
                 "out": self.out.as_deref().map(Path::to_string_lossy),
                 "networks": FileDescription::of(&found.networks).networks,
+                "raft_update_block": update_block,
                 "incomplete": found.incomplete.iter().map(|incomplete| json!({
                     "cells": incomplete.cells, "reason": incomplete.reason,
                 })).collect::<Vec<_>>(),
@@ -125,11 +146,36 @@ impl Import {
             output::json(&value)?;
         } else {
             output::result(&listing(&found))?;
+            if let Some(prefix) = update_block {
+                output::result(&format!(
+                    "{prefix}  the update block of RAFT, of which the cell alone is imported: RaftUpdateBlock of the library reads the whole of it from this file"
+                ))?;
+            }
             if let Some(path) = &self.out {
                 output::result(&format!("wrote {}", printable(path)))?;
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Import {
+    /// Writes the only network, one of mlcast, as a model that was trained with the preset.
+    fn write_trained<T: Scalar>(&self, path: &Path, networks: &[NamedNetwork<T>]) -> anyhow::Result<()> {
+        let [NamedNetwork { network: Network::Forecaster(forecaster), .. }] = networks else {
+            let names: Vec<String> = networks
+                .iter()
+                .map(|named| format!("`{}` ({})", named.name, named.network.description().kind()))
+                .collect();
+            anyhow::bail!(
+                "{}: --preset mlcast needs one network of mlcast and nothing beside it, and the file holds {}; leave --preset out",
+                printable(&self.input),
+                names.join(", ")
+            );
+        };
+        let trained = TrainedModel::of_mlcast(forecaster, self.members)
+            .with_context(|| format!("{}: --preset mlcast", printable(&self.input)))?;
+        Ok(trained.write(path)?)
     }
 }
 

@@ -88,7 +88,7 @@ fn missing(text: &str) -> Result<f64, String> {
 }
 
 /// Two numbers with a comma between them, the second one larger.
-fn range(text: &str) -> Result<[f64; 2], String> {
+pub(super) fn range(text: &str) -> Result<[f64; 2], String> {
     let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
     match text.split_once(',').map(|(low, high)| (number(low), number(high))) {
         Some((Some(low), Some(high))) if low < high => Ok([low, high]),

@@ -3,6 +3,7 @@
 mod commands;
 mod completions;
 mod configuration;
+mod crops;
 mod display;
 mod dry_run;
 mod eval;
@@ -43,6 +44,7 @@ struct Arguments {
 enum Command {
     Train(Box<train::Train>),
     Inspect(inspect::Inspect),
+    Crops(crops::Crops),
     Tune(tune::Tune),
     Runs(runs::Runs),
     Eval(eval::Eval),
@@ -123,6 +125,7 @@ fn result(command: Command) -> anyhow::Result<ExitCode> {
             unreachable!("they look at signals themselves")
         }
         Command::Inspect(inspect) => inspect.run(),
+        Command::Crops(crops) => crops.run(),
         Command::Runs(runs) => runs.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),

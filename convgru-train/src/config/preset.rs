@@ -14,11 +14,13 @@ pub enum Preset {
     MovingMnist,
     /// Rain seen by radars.
     Radar,
+    /// The network, the scale and the loss of the package mlcast.
+    Mlcast,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 4] = [Self::Quick, Self::Digits, Self::MovingMnist, Self::Radar];
+    pub const ALL: [Self; 5] = [Self::Quick, Self::Digits, Self::MovingMnist, Self::Radar, Self::Mlcast];
 
     /// The name on the command line and of the run.
     pub fn name(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Preset {
             Self::Digits => "digits",
             Self::MovingMnist => "moving-mnist",
             Self::Radar => "radar",
+            Self::Mlcast => "mlcast",
         }
     }
 
@@ -42,6 +45,7 @@ impl Preset {
             Self::Digits => include_str!("../../config/presets/digits.toml"),
             Self::MovingMnist => include_str!("../../config/presets/moving-mnist.toml"),
             Self::Radar => include_str!("../../config/presets/radar.toml"),
+            Self::Mlcast => include_str!("../../config/presets/mlcast.toml"),
         }
     }
 }

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use super::suggest::{field, join, paths};
 use super::text_error::{TextError, first_misfit, one_line};
 use super::{RunConfig, saved, tagged};
-use crate::dataset::{FoundData, SourceKind};
+use crate::dataset::{FoundData, RainScale, SourceKind};
 use crate::{Error, Result, input};
 
 /// The longest TOML that is read, in bytes. A whole configuration has some 4 kB.
@@ -160,7 +160,8 @@ impl RunConfig {
         let document = DeTable::parse(text)?;
         let overlay: Table = toml::from_str(text)?;
         let mut base = tagged::of_kinds_in(&overlay, Self::table_of(self));
-        add_found(&mut base, &overlay);
+        add_section(&mut base, &overlay, ["data", "found"], &FoundData::default());
+        add_section(&mut base, &overlay, ["data.frames", "rain"], &RainScale::default());
         replace_loss(&mut base, &overlay);
         check_names(document.get_ref(), &base, "", &base)
             .map_err(|error| tagged::unknown_kind(&overlay).map_or(error, TextError::of_all))?;
@@ -192,23 +193,32 @@ impl RunConfig {
     }
 }
 
-/// Gives a configuration the section `[data.found]` where an overlay has it, with the defaults of its fields: a training writes it, and most
-/// configurations have none.
-fn add_found(base: &mut Table, overlay: &Table) {
-    let is_named = field(overlay, "data.found").is_some_and(Value::is_table);
-    if let (true, Some(Value::Table(data))) = (is_named, base.get_mut("data")) {
-        let found = Table::try_from(FoundData::default()).expect("every field of it is a TOML value");
-        data.entry("found").or_insert(Value::Table(found));
+/// Gives a configuration a section that most have not, where an overlay has it, with the defaults of its fields.
+fn add_section(
+    base: &mut Table,
+    overlay: &Table,
+    [parent, name]: [&str; 2],
+    defaults: &impl serde::Serialize,
+) {
+    let is_named = field(overlay, &join(parent, name)).is_some_and(Value::is_table);
+    let parent = parent.split('.').try_fold(base, |table, name| table.get_mut(name)?.as_table_mut());
+    if let (true, Some(parent)) = (is_named, parent) {
+        let section = Table::try_from(defaults).expect("every field of it is a TOML value");
+        parent.entry(name).or_insert(Value::Table(section));
     }
 }
 
 /// A loss that an overlay names takes the place of the loss before, and its constants have their defaults; constants alone
-/// change the loss that is there.
+/// change the loss that is there. So does the spread of an ensemble.
 fn replace_loss(base: &mut Table, overlay: &Table) {
-    let Some(loss) = field(overlay, "training.loss") else { return };
-    let has_constants_alone = loss.as_table().is_some_and(|loss| !loss.contains_key("kind"));
-    if let (false, Some(Value::Table(training))) = (has_constants_alone, base.get_mut("training")) {
-        training.insert("loss".into(), loss.clone());
+    for (section, name) in [("training", "loss"), ("training.loss", "spread")] {
+        let Some(given) = field(overlay, &join(section, name)) else { continue };
+        let has_constants_alone = given.as_table().is_some_and(|given| !given.contains_key("kind"));
+        let holder =
+            section.split('.').try_fold(&mut *base, |table, name| table.get_mut(name)?.as_table_mut());
+        if let (false, Some(holder)) = (has_constants_alone, holder) {
+            holder.insert(name.into(), given.clone());
+        }
     }
 }
 

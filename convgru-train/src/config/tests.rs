@@ -37,7 +37,7 @@ fn the_kind_of_the_model_decides_its_fields() {
     assert_eq!((old.model.kind(), old.model.factor()), ("encoder-forecaster", 8));
     for (text, words) in [
         ("[model]\nkind = \"pyramid\"\npatch = 4", &["line 3", "`model.patch`"][..]),
-        ("[model]\nkind = \"unet\"", &["unet", "encoder-forecaster, pyramid, mlcast"]),
+        ("[model]\nkind = \"unet\"", &["unet", "encoder-forecaster, pyramid, mlcast, recurrent"]),
         ("[model]\nscales = []", &["line 2", "`model.scales`"]),
     ] {
         let error = overlay(text).unwrap_err();

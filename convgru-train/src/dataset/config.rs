@@ -160,7 +160,7 @@ impl DataConfig {
         match &self.source {
             Source::Strokes(digits) | Source::Mnist(digits) => digits.validate()?,
             Source::Radar(radar) => radar.validate()?,
-            Source::Frames(frames) => frames.validate()?,
+            Source::Frames(frames) => frames.validate(self.steps())?,
         }
         let values = self.frame_shape().map_or(0, |frame| self.steps() * frame.iter().product::<usize>());
         if values > LARGEST_SEQUENCE {

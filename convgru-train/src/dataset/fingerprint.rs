@@ -73,6 +73,13 @@ impl Fingerprint {
             Some(path) if !matches!(config.source, Source::Strokes(_)) => files(config, path)?,
             _ => Vec::new(),
         };
+        let list = match &config.source {
+            Source::Frames(frames) if !frames.crop_list.is_empty() => Some(Path::new(&frames.crop_list)),
+            _ => None,
+        };
+        let list = list.map(|list| FileFingerprint::of(list, list)).transpose()?;
+        let named = |list| FileFingerprint { name: "data.frames.crop_list".into(), ..list };
+        let files: Vec<FileFingerprint> = files.into_iter().chain(list.map(named)).collect();
         let mut hasher = blake3::Hasher::new();
         for file in &files {
             hasher.update(&(file.name.len() as u64).to_le_bytes()).update(file.name.as_bytes());

@@ -3,6 +3,9 @@
 mod batch;
 pub(crate) mod cadence;
 mod config;
+mod crop_list;
+mod crop_sampling;
+mod crops;
 mod detect;
 mod digits_config;
 mod downsampling;
@@ -19,6 +22,7 @@ mod mnist;
 mod moving_digits;
 mod order;
 mod radar;
+mod rain_scale;
 mod random;
 mod rates;
 mod resample;
@@ -36,6 +40,7 @@ use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt};
+pub use crop_sampling::{CropSampling, SampledCrops};
 pub use detect::detect;
 pub(crate) use detect::holds_frames;
 pub use digits_config::DigitsConfig;
@@ -52,14 +57,16 @@ pub use inspect::{
     Choice, FramesSummary, Inspection, NumbersSummary, Object, Preview, SplitSummary, TimeSummary, inspect,
 };
 pub use order::order;
-pub use radar::{EventGrouping, RadarConfig, RadarScale};
+pub use radar::{EventGrouping, RadarConfig};
+pub use rain_scale::{RainScale, ScaleKind};
 pub(crate) use random::{numbered, unit};
-pub(crate) use rates::{RateFrames, RateScale};
+pub(crate) use rates::{HIGHEST_RATE, RateFrames, RateScale};
 pub use source::Axes;
 pub(crate) use source::natural_order::compare as natural_order;
 pub(crate) use source::{ByteOrder, Content, NumberType};
 pub use source_config::{Source, SourceKind};
 pub use splits::Splits;
+pub(crate) use unit_names::are_same;
 pub use units::{Quantity, Reflectivity, Transform};
 
 use self::mnist::MnistDigits;
@@ -187,7 +194,10 @@ pub fn open(
             Ok(Box::new(MovingDigits::new(config, digits, split, seed, Box::new(source))))
         }
         Source::Radar(radar) => Ok(Box::new(radar::open(config, radar, given(config, path)?, split, seed)?)),
-        Source::Frames(frames) => frames::open(config, frames, given(config, path)?, split),
+        Source::Frames(frames) => {
+            let parts = frames::open_parts(config, frames, given(config, path)?, (split, seed))?;
+            RateFrames::scaled(parts, frames)
+        }
     }
 }
 
@@ -201,7 +211,7 @@ pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn
     config.validate()?;
     match &config.source {
         Source::Radar(radar) => Ok(Box::new(radar::open_whole(config, radar, path)?)),
-        Source::Frames(frames) => frames::open_whole(config, frames, path),
+        Source::Frames(frames) => RateFrames::scaled(frames::open_whole(config, frames, path)?, frames),
         Source::Strokes(_) | Source::Mnist(_) => open(config, Some(path), Split::Test, seed),
     }
 }
@@ -248,11 +258,20 @@ pub(crate) fn read_input(
             });
         }
     };
-    input_of(read, axes, rates)
+    input_of(read, axes, (data, path), rates)
 }
 
-fn input_of(mut read: input::NewestFrames, axes: Axes, rates: Option<&RateScale>) -> Result<Input> {
-    if let Some(rates) = rates {
+fn input_of(
+    mut read: input::NewestFrames,
+    axes: Axes,
+    (data, path): (&DataConfig, &Path),
+    rates: Option<&RateScale>,
+) -> Result<Input> {
+    let own = match (&data.source, rates) {
+        (Source::Frames(config), None) => RateScale::of_frames(config, Some(&read.found), &printable(path))?,
+        _ => None,
+    };
+    if let Some(rates) = rates.or(own.as_ref()) {
         let size = [2, 3].map(|axis| read.frames.shape()[axis]);
         read.description = rates.described(read.description, size);
         read.frames = rates.encoded(&read.frames)?;
@@ -274,7 +293,7 @@ pub(crate) fn read_arrival(
         Source::Frames(config) if source::is_picture(path) => {
             let picture = source::open_picture(path, budget)?;
             let read = frames::newest_of(picture.as_ref(), path, (config, data), usize::MAX, budget)?;
-            input_of(read, config.axes.clone(), rates)
+            input_of(read, config.axes.clone(), (data, path), rates)
         }
         _ => read_input(data, path, (Some(usize::MAX), rates), budget),
     }

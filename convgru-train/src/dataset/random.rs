@@ -15,6 +15,8 @@ pub(super) enum Purpose {
     Order,
     /// The window, place and symmetry of a part of a recording.
     Parts,
+    /// Which parts of frames a list has.
+    Listing,
 }
 
 impl Purpose {
@@ -23,6 +25,7 @@ impl Purpose {
             Self::Digits => *b"digits\0\0",
             Self::Order => *b"order\0\0\0",
             Self::Parts => *b"parts\0\0\0",
+            Self::Listing => *b"listing\0",
         }
     }
 }

@@ -1,33 +1,59 @@
-//! Frames of rain rates for a network that learned from radar images: on the scale of those, and as coarse.
+//! Frames of rain rates as values of a scale of rain, and for a network that learned from radar images as coarse as those.
 
 use convgru_model::Tensor;
 
 use super::georeference::squares;
+use super::rain_scale::rate_of_one;
 use super::source::radar::{Encoder, Field};
-use super::{Description, FoundData, Quantity, RadarConfig, SequenceDataset, SequenceMut, check_request};
-use crate::Result;
+use super::{
+    Description, FoundData, FramesConfig, Quantity, RainScale, SequenceDataset, SequenceMut, check_request,
+};
+use crate::{Error, Result};
+
+/// The highest number of rain that frames may have, in their own unit; scales end earlier.
+pub(crate) const HIGHEST_RATE: f64 = 10_000.0;
 
 /// How frames of rain rates become values as radar images do.
 #[derive(Clone, Debug)]
 pub(crate) struct RateScale {
-    /// How radar images are read.
-    pub(crate) radar: RadarConfig,
+    /// The values of rain rates.
+    pub(crate) rain: RainScale,
+    /// Pixels along each axis that become one.
+    pub(crate) downsample: usize,
     /// The rain rate in mm/h of the value 1 of the frames.
     pub(crate) highest: f64,
 }
 
 impl RateScale {
+    /// That of frames that are read with `data.frames.rain`, of which their headers tell unit and minutes; `None` of other frames.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if their unit is none of rain, or not known.
+    pub(super) fn of_frames(
+        config: &FramesConfig,
+        found: Option<&FoundData>,
+        what: &str,
+    ) -> Result<Option<Self>> {
+        let Some(rain) = config.rain.clone() else { return Ok(None) };
+        let told = found.map_or("", |found| found.unit_in_files.as_str());
+        let unit = if config.unit.is_empty() { told } else { &config.unit };
+        let minutes = found.map(|found| found.minutes_per_step).filter(|&minutes| minutes > 0.0);
+        let one =
+            rate_of_one(unit, minutes).map_err(|reason| Error::Data { what: what.to_owned(), reason })?;
+        Ok(Some(Self { rain, downsample: 1, highest: HIGHEST_RATE * one }))
+    }
+
     /// Frames whose values, 0 to 1, are rain rates, as values of the scale; NaN where a pixel is missing.
     ///
     /// # Shapes
     /// frames: `[T, 1, H, W]`; result: `[T, 1, h, w]`, as much smaller as radar images are made
     pub(crate) fn encoded(&self, frames: &Tensor<f32>) -> Result<Tensor<f32>> {
         let [height, width] = [2, 3].map(|axis| frames.shape()[axis]);
-        let encoder = Encoder::new(&self.radar);
+        let encoder = Encoder::new(&self.rain);
         let mut values = Vec::new();
         for frame in frames.as_slice().chunks_exact((height * width).max(1)) {
             let rates = frame.iter().map(|&value| (f64::from(value) * self.highest) as f32).collect();
-            values.extend(encoder.values(&Field { height, width, rates }.coarser(self.radar.downsample)));
+            values.extend(encoder.values(&Field { height, width, rates }.coarser(self.downsample)));
         }
         let [height, width] = self.coarser([height, width]);
         Ok(Tensor::from_vec(&[frames.shape()[0], 1, height, width], values)?)
@@ -35,12 +61,12 @@ impl RateScale {
 
     /// What a file says about frames of a height and a width, whose pixels become as coarse.
     pub(crate) fn described(&self, description: Description, size: [usize; 2]) -> Description {
-        let [rows, columns] = size.map(|side| squares(side, self.radar.downsample));
+        let [rows, columns] = size.map(|side| squares(side, self.downsample));
         description.averaged(&rows, &columns)
     }
 
     fn coarser(&self, size: [usize; 2]) -> [usize; 2] {
-        size.map(|side| side.div_ceil(self.radar.downsample))
+        size.map(|side| side.div_ceil(self.downsample))
     }
 }
 
@@ -48,6 +74,22 @@ impl RateScale {
 pub(crate) struct RateFrames {
     pub(crate) frames: Box<dyn SequenceDataset>,
     pub(crate) scale: RateScale,
+}
+
+impl RateFrames {
+    /// Frames on the scale of their configuration; as they are where it names none.
+    ///
+    /// # Errors
+    /// Those of [`RateScale::of_frames`].
+    pub(super) fn scaled(
+        frames: Box<dyn SequenceDataset>,
+        config: &FramesConfig,
+    ) -> Result<Box<dyn SequenceDataset>> {
+        Ok(match RateScale::of_frames(config, frames.found(), frames.name())? {
+            Some(scale) => Box::new(Self { frames, scale }),
+            None => frames,
+        })
+    }
 }
 
 impl SequenceDataset for RateFrames {
@@ -70,7 +112,7 @@ impl SequenceDataset for RateFrames {
     }
 
     fn quantity(&self) -> Quantity {
-        self.scale.radar.quantity(self.frames.quantity().minutes_per_step)
+        self.scale.rain.quantity(self.frames.quantity().minutes_per_step)
     }
 
     fn found(&self) -> Option<&FoundData> {
@@ -123,8 +165,7 @@ mod tests {
         let georeference =
             Georeference { rows: along("y", 5), columns: along("x", 4), ..Georeference::default() };
         let description = Description { georeference, ..Description::default() };
-        let radar = RadarConfig { downsample: 2, ..RadarConfig::default() };
-        let scale = RateScale { radar, highest: 100.0 };
+        let scale = RateScale { rain: RainScale::default(), downsample: 2, highest: 100.0 };
         let coarse = scale.encoded(&Tensor::zeros(&[1, 1, 5, 4])).unwrap();
         let Georeference { rows, columns, .. } = scale.described(description, [5, 4]).georeference;
         let [rows, columns] = [rows, columns].map(|own| own.unwrap().values);

@@ -66,7 +66,7 @@ impl Source {
     }
 
     /// The source of a kind: this one where it is of that kind, otherwise its defaults. Both kinds of digits have the same settings, which
-    /// stay.
+    /// stay; radar images get the scale and the parts of frames of rain.
     pub fn of_kind(&self, kind: SourceKind) -> Self {
         match (kind, self) {
             (SourceKind::Strokes, Self::Strokes(digits) | Self::Mnist(digits)) => {
@@ -76,6 +76,16 @@ impl Source {
             (SourceKind::Strokes, _) => Self::Strokes(DigitsConfig::default()),
             (SourceKind::Mnist, _) => Self::Mnist(DigitsConfig::default()),
             (SourceKind::Radar, Self::Radar(radar)) => Self::Radar(radar.clone()),
+            (SourceKind::Radar, Self::Frames(FramesConfig { rain: Some(rain), crop, shares, .. })) => {
+                // Radar images are read as frames of rain are.
+                let own = RadarConfig {
+                    downsample: 1,
+                    crop: *crop,
+                    held_back: shares[1],
+                    ..RadarConfig::default()
+                };
+                Self::Radar(RadarConfig { flips: false, rotations: false, ..own.on(rain) })
+            }
             (SourceKind::Radar, _) => Self::Radar(RadarConfig::default()),
             (SourceKind::Frames, Self::Frames(frames)) => Self::Frames(frames.clone()),
             (SourceKind::Frames, _) => Self::Frames(FramesConfig::default()),
@@ -118,5 +128,24 @@ impl From<Source> for Fields {
             Source::Radar(radar) => Self::Radar { radar },
             Source::Frames(frames) => Self::Frames { frames },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Preset, RunConfig};
+
+    #[test]
+    fn radar_images_are_read_as_the_frames_of_rain_of_a_preset() {
+        let preset = RunConfig::preset(Preset::Mlcast).data.source;
+        let Source::Frames(frames) = &preset else { panic!("{preset:?}") };
+        let Source::Radar(radar) = preset.of_kind(SourceKind::Radar) else { panic!("no radar images") };
+        assert_eq!(Some(radar.rain()), frames.rain);
+        assert_eq!((radar.downsample, radar.crop, radar.held_back), (1, [256, 256], 0.15));
+        assert_eq!(preset.of_kind(SourceKind::Frames), preset);
+        // Other frames tell nothing of radar images.
+        let plain = Source::Frames(FramesConfig::default());
+        assert_eq!(plain.of_kind(SourceKind::Radar), Source::Radar(RadarConfig::default()));
     }
 }

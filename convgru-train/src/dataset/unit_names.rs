@@ -2,7 +2,7 @@
 
 /// Whether two units are the same, however they are written: `mm/h`, `mm h-1`, `mm h^-1` and `mm hr**-1` are one, and so are `dBZ` and `dbz`.
 /// Units that measure the same in other steps, such as `m` and `mm`, are two.
-pub(super) fn are_same(one: &str, other: &str) -> bool {
+pub(crate) fn are_same(one: &str, other: &str) -> bool {
     factors(one) == factors(other)
 }
 

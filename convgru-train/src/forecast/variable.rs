@@ -1,7 +1,7 @@
 //! What the variable of a forecast is called, and its unit.
 
 use super::Forecast;
-use crate::dataset::{Attribute, text_of};
+use crate::dataset::{Attribute, are_same, text_of};
 
 /// Names that coordinates of a forecast have.
 pub(super) const OF_COORDINATES: [&str; 6] =
@@ -43,13 +43,20 @@ impl Forecast {
     pub(super) fn names(&self) -> Vec<Attribute> {
         let of_file = |name| text_of(&self.description.attributes, name).filter(|text| !text.is_empty());
         // A standard name says which units a number may have.
-        let is_unit_of_file = of_file("units").is_none_or(|unit| unit == self.unit());
-        let standard_name = of_file("standard_name").filter(|_| is_unit_of_file);
+        let is_unit_of_file = of_file("units").is_none_or(|unit| are_same(unit, self.unit()));
+        let standard_name = of_file("standard_name");
+        // Amounts and fluxes of rain become rain rates.
+        let is_rain =
+            self.quantity.is_rain() && standard_name.is_some_and(|name| name.starts_with("rainfall_"));
+        let standard_name = match is_unit_of_file {
+            true => standard_name,
+            false => is_rain.then_some("rainfall_rate"),
+        };
         let own_name = self.name().replace('_', " ");
         let own_name = standard_name.is_none().then_some(own_name.as_str());
         let names = [
             ("standard_name", standard_name),
-            ("long_name", of_file("long_name").or(own_name)),
+            ("long_name", of_file("long_name").filter(|_| !is_rain || is_unit_of_file).or(own_name)),
             ("units", Some(self.unit())),
         ];
         names.into_iter().filter_map(|(name, text)| Some(Attribute::text(name, text?))).collect()

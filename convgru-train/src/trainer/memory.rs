@@ -38,13 +38,12 @@ pub(super) fn needed(config: &RunConfig, [_, height, width]: [usize; 3]) -> f64 
     let with_gradient = if training.truncate == 0 { inputs } else { inputs.min(training.truncate as f64) };
     let [read, predicted] = model.numbers_per_pixel();
     let kept = pixels_of(training.micro_batch_size()) * (with_gradient * read + outputs * predicted);
-    // Gates are three quarters of it. Those beyond a budget are computed anew, but where predictions are read.
+    // Results beyond a budget are computed again, as far as the network can do that.
     let kept = match training.memory_budget {
         0 => kept,
-        _ if model.reads_predictions() => kept,
         mebibytes => {
-            let budget = mebibytes as f64 * f64::from(1 << 20) / size_of::<f32>() as f64;
-            kept / 4.0 + (kept * 3.0 / 4.0).min(budget)
+            let (always, budget) = (model.kept_beyond_budget(), mebibytes as f64 * f64::from(1 << 20));
+            kept * always + (kept * (1.0 - always)).min(budget / size_of::<f32>() as f64)
         }
     };
     // This batch, its parts and those made ahead, each with what is known of its pixels.

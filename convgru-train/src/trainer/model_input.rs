@@ -3,17 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::TrainedModel;
+use super::radar_as_frames::rates_for;
 use crate::counted::counted;
 use crate::dataset::input::lost_pixels;
 use crate::dataset::{
-    self, DataConfig, FoundData, FramesConfig, Input, InputOptions, Quantity, RadarConfig, RadarScale,
+    self, DataConfig, FoundData, FramesConfig, HIGHEST_RATE, Input, InputOptions, Quantity, RadarConfig,
     RateFrames, RateScale, SequenceDataset, Source, SourceKind, Split, detect,
 };
 use crate::printable::printable;
 use crate::{Error, ReadBudget, Result};
-
-/// The highest rain rate in mm/h that frames for a model of radar images may have; the scale of the model ends earlier.
-const HIGHEST_RATE: f64 = 10_000.0;
 
 /// How data are read for a model.
 struct Reading {
@@ -198,6 +196,15 @@ impl TrainedModel {
             _ => detect(path)?,
         };
         expect_suitable(options, path, kind)?;
+        if let (Source::Frames(FramesConfig { rain: Some(_), .. }), Some(range)) =
+            (&own.source, options.range)
+        {
+            let reason = format!(
+                "is {},{}, but the model reads rain rates, and the unit of the numbers says how they become such; say --unit, or leave it out",
+                range[0], range[1]
+            );
+            return Err(Error::Data { what: "--range".into(), reason });
+        }
         let mut data = DataConfig { found: self.found(), ..own.clone() };
         if let (Some(found), Some(_)) = (&mut data.found, options.minutes_per_step) {
             found.minutes_per_step = 0.0;
@@ -224,7 +231,7 @@ impl TrainedModel {
                     }
                     (told, _) => told.unwrap_or(radar.downsample),
                 };
-                rates = Some(RateScale { radar: RadarConfig { downsample, ..radar.clone() }, highest });
+                rates = Some(RateScale { rain: radar.rain(), downsample, highest });
                 Source::Frames(frames)
             }
             (_, SourceKind::Frames) => Source::Frames(self.frames_with(options, data.found.as_ref())),
@@ -267,6 +274,8 @@ impl TrainedModel {
         };
         // What the training knew is compared with what the files tell, and says nothing of these.
         let (range, unit, minutes) = match found {
+            // Rain rates have the range of all, and say nothing where they are.
+            _ if own.rain.is_some() => ([0.0, 0.0], String::new(), 0.0),
             Some(found) if found.is_full_scale() => ([0.0, 0.0], String::new(), 0.0),
             Some(found) => (found.range, String::new(), 0.0),
             None => (own.range, own.unit, own.minutes_per_step),
@@ -281,6 +290,8 @@ impl TrainedModel {
             minutes_per_step: options.minutes_per_step.unwrap_or(minutes),
             channels: self.config.model.image_channels(),
             missing,
+            // It lists parts of the data of the training.
+            crop_list: String::new(),
             ..own
         }
     }
@@ -308,35 +319,6 @@ impl TrainedModel {
             width.next_multiple_of(multiple)
         ))
     }
-}
-
-/// How radar images are read for a model that learned from frames of rain rates: linear, as large as they are. What cannot be read so is
-/// refused where it is compared with what the training found.
-///
-/// # Errors
-/// [`Error::Data`] if the training resized its frames.
-fn rates_for(path: &Path, frames: &FramesConfig, found: &FoundData) -> Result<RadarConfig> {
-    if frames.resize != [0, 0] {
-        let [height, width] = frames.resize;
-        let reason = format!(
-            "holds radar images, and the training brought its frames to {height} x {width} pixels, which is done with arrays and pictures alone; \
-             give the rain rates as .npy, HDF5 or netCDF"
-        );
-        return Err(Error::Data { what: printable(path), reason });
-    }
-    let highest_rate =
-        if found.range[0] == 0.0 { found.range[1] } else { RadarConfig::default().highest_rate };
-    Ok(RadarConfig {
-        scale: RadarScale::Rate,
-        highest_rate,
-        no_rain_below: 0.0,
-        downsample: 1,
-        crop: [0, 0],
-        stride: frames.stride,
-        minimum_measured: 0.0,
-        minimum_rain: 0.0,
-        ..RadarConfig::default()
-    })
 }
 
 /// Whether data are frames for a model that learned from radar images.

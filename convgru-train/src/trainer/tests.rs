@@ -167,6 +167,34 @@ fn bits(model: &TrainedModel) -> Vec<u32> {
     bits
 }
 
+/// Dropout, zoneout and the vectors of spectral norms go on where they were, too.
+#[test]
+fn a_network_of_composed_cells_resumes_with_the_same_bits() {
+    let stages = r#"
+        [[model.stages]]
+        cell = { kind = "lstm", in_channels = 4, hidden_channels = 4, dropout = 0.2, zoneout = 0.1 }
+        [[model.stages]]
+        cell = { in_channels = 4, hidden_channels = 3, spectral_norm = true, second_kernel_size = [1, 3] }
+        [[model.stages]]
+        convolution = { in_channels = 3, out_channels = 4, kernel_size = [1, 1] }
+    "#;
+    let text = TINY.replace("patch = 2\nhidden_channels = [4, 3]", "kind = \"recurrent\"\npatch = 2");
+    let config = RunConfig::from_toml(&(text + stages)).unwrap().with("training.ema_decay=0.9").unwrap();
+    assert_eq!(config.model.hidden_channels(), [4, 3]);
+    let out = tempfile::tempdir().unwrap();
+    let [whole, parts] = ["whole", "parts"].map(|name| out.path().join(name));
+    assert!(matches!(train(&config, &whole, 0).unwrap().0, Outcome::Finished(_)));
+    let mut config = config;
+    for (stop, threads) in [(3, 2), (4, 3), (0, 1)] {
+        config.training.threads = threads;
+        train(&config, &parts, stop).unwrap();
+    }
+    assert_eq!(log(&parts), log(&whole));
+    let [whole, parts] =
+        [whole, parts].map(|out| bits(&TrainedModel::read(&run(&out).join("model.safetensors")).unwrap()));
+    assert_eq!(parts, whole);
+}
+
 /// Whatever the optimiser remembers and the schedule has heard, a run that is stopped
 /// between two validations and after one goes on with the same bits.
 #[test]

@@ -369,3 +369,30 @@ fn weights_of_users_go_back_under_their_names() {
     }
     assert!(written_back >= 2, "{written_back}");
 }
+
+#[test]
+fn an_update_block_of_raft_is_named_beside_its_cell() {
+    let folder = folder();
+    let mut tensors = Vec::new();
+    for (name, shape) in [
+        ("encoder.convc1", [5, 6, 1, 1]),
+        ("encoder.convf1", [4, 2, 7, 7]),
+        ("encoder.convf2", [3, 4, 3, 3]),
+        ("encoder.conv", [5, 8, 3, 3]),
+        ("gru.convz", [4, 14, 3, 3]),
+        ("gru.convr", [4, 14, 3, 3]),
+        ("gru.convq", [4, 14, 3, 3]),
+        ("flow_head.conv1", [6, 4, 3, 3]),
+        ("flow_head.conv2", [2, 6, 3, 3]),
+    ] {
+        let values = |shape: &[usize]| Tensor::from_fn(shape, |i| (i % 7) as f64 / 7.0 - 0.4);
+        tensors.push((format!("module.update_block.{name}.weight"), values(&shape)));
+        tensors.push((format!("module.update_block.{name}.bias"), values(&shape[..1])));
+    }
+    write(&folder.path().join("raft.safetensors"), &tensors);
+    let ran = convgru(folder.path(), "import --input raft.safetensors").succeeded();
+    assert!(ran.stdout.contains("module.update_block.gru.  1 cell of raft"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("module.update_block.  the update block of RAFT"), "{}", ran.stdout);
+    let json = convgru(folder.path(), "import --input raft.safetensors --json").succeeded().json();
+    assert_eq!(json["raft_update_block"], "module.update_block.");
+}

@@ -164,6 +164,25 @@ fn imported_cells_begin_a_part_of_a_network() {
             .unwrap()
             .contains("part = \"encoder\"")
     );
+    // The trained stack goes back under the names that the imported one had.
+    let back = "export --checkpoint runs/tiny --part encoder --layout original --out back.safetensors";
+    convgru(folder.path(), back).succeeded();
+    let named = |file: &str| {
+        let bytes = fs::read(folder.path().join(file)).unwrap();
+        convgru_model::import::named_tensors(&bytes).unwrap().tensors
+    };
+    let (before, after) = (named("theirs.safetensors"), named("back.safetensors"));
+    let names = |tensors: &[(String, convgru_model::Tensor<f64>)]| {
+        tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape().to_vec())).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&after), names(&before));
+    assert_ne!(after, before, "the training changed the weights");
+    let drawn = format!(
+        "export --checkpoint {} --part encoder --layout original --out no.safetensors",
+        weights().display()
+    );
+    let refused = convgru(folder.path(), &drawn);
+    assert!(refused.code == Some(1) && refused.stderr.contains("began with drawn weights"), "{refused:?}");
     // Without a [model] the fields that a stack decides are those of the file.
     let printed = convgru(folder.path(), "train --init-from cells.safetensors --print-config").succeeded();
     assert!(

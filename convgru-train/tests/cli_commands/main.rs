@@ -17,6 +17,8 @@ mod export;
 #[cfg(test)]
 mod forecasts;
 #[cfg(test)]
+mod frame_by_frame;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod init_from;
@@ -26,6 +28,8 @@ mod inspect;
 mod mask;
 #[cfg(test)]
 mod mlcast;
+#[cfg(test)]
+mod mlcast_rain;
 #[cfg(test)]
 mod names;
 #[cfg(test)]

@@ -6,7 +6,9 @@ use convgru_kernels::Scalar;
 
 use super::graph::{Graph, Size};
 use super::operators::{OnnxValue, Writer};
-use crate::composed::{CellConfig, Context, Recurrent, RecurrentConfig, Run, RunInput, from_layers};
+use crate::composed::{
+    CellConfig, Context, Recurrent, RecurrentConfig, RecurrentParameters, Run, RunInput, from_layers,
+};
 use crate::config::{ConvGruConfig, ResetGate};
 use crate::error::Result;
 use crate::fused::CellParameters;
@@ -55,6 +57,17 @@ impl<'a, T: Scalar> Cells<'a, T> {
     pub(super) fn of_network(network: &'a Recurrent<T>) -> Self {
         let image = [Size::Any, Size::Any];
         Self { network: Cow::Borrowed(network), prefix: String::new(), stage: "stages.", image }
+    }
+
+    /// Stages of composed cells with their parameters.
+    pub(super) fn of_stages(
+        config: RecurrentConfig,
+        parameters: &RecurrentParameters<T>,
+        prefix: &str,
+        image: [Size; 2],
+    ) -> Result<Self> {
+        let network = Cow::Owned(Recurrent::from_parameters(config, parameters.clone())?);
+        Ok(Self { network, prefix: prefix.to_owned(), stage: "stages.", image })
     }
 
     /// A stack of fused cells, by the equations of composed ones.

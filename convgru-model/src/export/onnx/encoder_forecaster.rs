@@ -5,9 +5,10 @@ use convgru_kernels::Scalar;
 use super::cells::{Cells, equation};
 use super::forecaster_graph::ForecasterGraph;
 use super::form::Part;
-use super::graph::{ConvolutionNames, Graph, Size, integer, text, zero};
+use super::graph::{ConvolutionNames, Graph, Size, integer};
 use super::loops;
 use super::model::json;
+use super::patches::Patches;
 use super::proto::data_type;
 use crate::config::{ConvGruConfig, EncoderForecasterConfig, Feedback, NetworkConfig, OutputActivation};
 use crate::error::Result;
@@ -71,7 +72,7 @@ impl<T: Scalar> ForecasterGraph for EncoderForecasterGraph<'_, T> {
     fn encoder_step(&self, graph: &mut Graph<'_>) -> Result<()> {
         let frame = graph.input("frame", &self.frame_sizes());
         let states = self.encoder.state_inputs(graph);
-        let patches = self.to_patches(graph, &frame);
+        let patches = self.patches().to_patches(graph, &frame);
         let new = self.encoder.step(graph, Some(&patches), &states)?;
         self.encoder.state_outputs(graph, &new);
         Ok(())
@@ -80,10 +81,10 @@ impl<T: Scalar> ForecasterGraph for EncoderForecasterGraph<'_, T> {
     fn forecaster_step(&self, graph: &mut Graph<'_>) -> Result<()> {
         let frame = self.feeds_back().then(|| graph.input("frame", &self.frame_sizes()));
         let states = self.forecaster.state_inputs(graph);
-        let patches = frame.map(|frame| self.to_patches(graph, &frame));
+        let patches = frame.map(|frame| self.patches().to_patches(graph, &frame));
         let new = self.forecaster.step(graph, patches.as_deref(), &states)?;
         let predicted = self.predict(graph, &new);
-        let prediction = self.to_frame(graph, &predicted);
+        let prediction = self.patches().to_frame(graph, &predicted);
         graph.output(&prediction, "prediction", &self.prediction_sizes());
         self.forecaster.state_outputs(graph, &new);
         Ok(())
@@ -95,12 +96,12 @@ impl<T: Scalar> ForecasterGraph for EncoderForecasterGraph<'_, T> {
         let count = graph.scalar_input("steps", data_type::INT64);
         // An input with a value of its own need not be given.
         graph.constants.integer("steps", steps as i64);
-        let initial = self.zero_states(graph, &frames);
+        let initial = self.patches().zero_states(graph, &frames, &self.config.hidden_channels);
 
         let mut body = graph.body("encoder_step");
         let before = self.encoder.state_inputs(&mut body);
         let frame = body.input("frame", &self.frame_sizes());
-        let patches = self.to_patches(&mut body, &frame);
+        let patches = self.patches().to_patches(&mut body, &frame);
         let after = self.encoder.step(&mut body, Some(&patches), &before)?;
         self.encoder.state_outputs(&mut body, &after);
         let body = body.finish();
@@ -112,7 +113,7 @@ impl<T: Scalar> ForecasterGraph for EncoderForecasterGraph<'_, T> {
         if self.feeds_back() {
             let last = graph.constants.integer("last", -1);
             let frame = graph.node("Gather", "last_frame", &[&frames, &last], vec![integer("axis", 0)]);
-            carried.push(self.to_patches(graph, &frame));
+            carried.push(self.patches().to_patches(graph, &frame));
             outputs.push("forecaster.patches".into());
         }
         outputs.push("prediction".into());
@@ -127,6 +128,11 @@ impl<T: Scalar> EncoderForecasterGraph<'_, T> {
     /// Whether the forecaster reads what it predicted.
     fn feeds_back(&self) -> bool {
         self.config.feedback == Feedback::Predictions
+    }
+
+    fn patches(&self) -> Patches {
+        let EncoderForecasterConfig { image_channels, mask_channel, patch, .. } = *self.config;
+        Patches { image_channels, mask_channel, patch }
     }
 
     fn frame_sizes(&self) -> [Size; 4] {
@@ -147,68 +153,14 @@ impl<T: Scalar> EncoderForecasterGraph<'_, T> {
         let patches = self.feeds_back().then(|| body.input("patches", &self.patch_sizes()));
         let after = self.forecaster.step(body, patches.as_deref(), &before)?;
         let predicted = self.predict(body, &after);
-        let prediction = self.to_frame(body, &predicted);
+        let prediction = self.patches().to_frame(body, &predicted);
         self.forecaster.state_outputs(body, &after);
         if self.feeds_back() {
-            let next = self.as_read(body, &predicted);
+            let next = self.patches().as_read(body, &predicted);
             body.output(&next, "next_patches", &self.patch_sizes());
         }
         body.output(&prediction, "prediction", &self.prediction_sizes());
         Ok(())
-    }
-
-    /// States of zeros for frames `[T, N, C, H, W]`.
-    fn zero_states(&self, graph: &mut Graph<'_>, frames: &str) -> Vec<String> {
-        let mut dimension = |name: &str, at: i64| {
-            graph.node("Shape", name, &[frames], vec![integer("start", at), integer("end", at + 1)])
-        };
-        let (batch, height, width) = (dimension("batch", 1), dimension("height", 3), dimension("width", 4));
-        let patch = graph.constants.integers("patch", &[self.config.patch as i64]);
-        let rows = graph.node("Div", "rows", &[&height, &patch], Vec::new());
-        let columns = graph.node("Div", "columns", &[&width, &patch], Vec::new());
-        let hidden = self.config.hidden_channels.iter().enumerate();
-        let zeros = |(layer, &hidden): (usize, &usize)| {
-            let hidden = graph.constants.integers(&format!("hidden_channels.{layer}"), &[hidden as i64]);
-            let sizes = [batch.as_str(), &hidden, &rows, &columns];
-            let shape = graph.node("Concat", &format!("shape.{layer}"), &sizes, vec![integer("axis", 0)]);
-            graph.node("ConstantOfShape", &format!("zeros.{layer}"), &[&shape], vec![zero("value")])
-        };
-        hidden.map(zeros).collect()
-    }
-
-    /// Patches of pixels become channels, in the order of our pixel-unshuffle.
-    fn to_patches(&self, graph: &mut Graph<'_>, frame: &str) -> String {
-        let (channels, patch) = (self.config.read_channels() as i64, self.config.patch as i64);
-        if patch == 1 {
-            return frame.to_owned();
-        }
-        let name = if channels == 1 { "patches" } else { "patches_by_pixel" };
-        let patches = graph.node("SpaceToDepth", name, &[frame], vec![integer("blocksize", patch)]);
-        if channels == 1 {
-            return patches;
-        }
-        // SpaceToDepth has the channels of a pixel together, here the pixels of a channel are.
-        let pixels = patch * patch;
-        let order: Vec<i64> = (0..channels * pixels).map(|at| at % pixels * channels + at / pixels).collect();
-        let order = graph.constants.integers("channels_by_image", &order);
-        graph.node("Gather", "patches", &[&patches, &order], vec![integer("axis", 1)])
-    }
-
-    /// A predicted frame in patches as the forecaster reads it: all of its pixels are measured.
-    fn as_read(&self, graph: &mut Graph<'_>, predicted: &str) -> String {
-        if !self.config.mask_channel {
-            return predicted.to_owned();
-        }
-        let mut of_shape = |name: &str, start: i64, end: i64| {
-            graph.node("Shape", name, &[predicted], vec![integer("start", start), integer("end", end)])
-        };
-        let (batch, size) = (of_shape("mask.batch", 0, 1), of_shape("mask.size", 2, 4));
-        let pixels =
-            graph.constants.integers("mask.pixels", &[(self.config.patch * self.config.patch) as i64]);
-        let shape = graph.node("Concat", "mask.shape", &[&batch, &pixels, &size], vec![integer("axis", 0)]);
-        let measured = graph.constants.floats("measured", &[1, 1, 1, 1], &[1.0f64]);
-        let mask = graph.node("Expand", "mask", &[&measured, &shape], Vec::new());
-        graph.node("Concat", "predicted_with_mask", &[predicted, &mask], vec![integer("axis", 1)])
     }
 
     /// From topmost states to a predicted frame in patches.
@@ -225,14 +177,5 @@ impl<T: Scalar> EncoderForecasterGraph<'_, T> {
             OutputActivation::Identity => logits,
             OutputActivation::Sigmoid => graph.node("Sigmoid", "head.pixels", &[&logits], Vec::new()),
         }
-    }
-
-    /// Channels become patches of pixels.
-    fn to_frame(&self, graph: &mut Graph<'_>, patches: &str) -> String {
-        if self.config.patch == 1 {
-            return patches.to_owned();
-        }
-        let attributes = vec![integer("blocksize", self.config.patch as i64), text("mode", "CRD")];
-        graph.node("DepthToSpace", "predicted_frame", &[patches], attributes)
     }
 }

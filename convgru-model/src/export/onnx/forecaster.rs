@@ -9,6 +9,7 @@ use super::graph::{Constants, Graph};
 use super::mlcast::MlcastGraph;
 use super::model::{About, encode};
 use super::pyramid::PyramidGraph;
+use super::recurrent_forecaster::RecurrentForecasterGraph;
 use crate::config::ForecasterConfig;
 use crate::error::Result;
 use crate::forecaster::{Forecaster, expect_frames};
@@ -26,6 +27,7 @@ pub(super) fn write<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Ve
         }
         ForecasterConfig::Pyramid(config) => Box::new(PyramidGraph::new(config, parameters)?),
         ForecasterConfig::Mlcast(config) => Box::new(MlcastGraph::new(config, parameters)?),
+        ForecasterConfig::Recurrent(config) => Box::new(RecurrentForecasterGraph::new(config, parameters)?),
     };
     let mut constants = Constants::default();
     let mut graph = Graph::new("convgru", &mut constants);

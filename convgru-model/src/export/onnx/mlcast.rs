@@ -210,6 +210,7 @@ impl<T: Scalar> MlcastGraph<'_, T> {
 
     /// The encoder's states after a frame.
     fn read(&self, graph: &mut Graph<'_>, frame: &str, before: &[String]) -> Result<Vec<String>> {
+        let frame = &self.within(graph, frame);
         let mut read = Frame::extended(graph, frame, self.factor()).extended;
         let mut after = Vec::new();
         for (block, (cells, state)) in self.encoder.iter().zip(before).enumerate() {
@@ -236,7 +237,27 @@ impl<T: Scalar> MlcastGraph<'_, T> {
             }
         }
         after.reverse();
-        Ok((above.unwrap_or_default(), after))
+        Ok((self.of_within(graph, above.unwrap_or_default()), after))
+    }
+
+    /// A frame as the network has it within.
+    fn within(&self, graph: &mut Graph<'_>, frame: &str) -> String {
+        if !self.config.signed {
+            return frame.to_owned();
+        }
+        let one = graph.constants.floats("signed.one", &[], &[T::ONE]);
+        let double = graph.node("Add", "frame.double", &[frame, frame], Vec::new());
+        graph.node("Sub", "frame.signed", &[&double, &one], Vec::new())
+    }
+
+    /// A frame of the network as others have it.
+    fn of_within(&self, graph: &mut Graph<'_>, frame: String) -> String {
+        if !self.config.signed {
+            return frame;
+        }
+        let half = graph.constants.floats("signed.half", &[], &[T::from_f64(0.5)]);
+        let halves = graph.node("Mul", "prediction.halves", &[&frame, &half], Vec::new());
+        graph.node("Add", "prediction.unsigned", &[&halves, &half], Vec::new())
     }
 
     /// Squares of two pixels become channels.

@@ -33,9 +33,11 @@ mod loops;
 mod mlcast;
 mod model;
 mod operators;
+mod patches;
 mod proto;
 mod pyramid;
 mod recurrent;
+mod recurrent_forecaster;
 #[cfg(test)]
 mod tests;
 

@@ -7,9 +7,10 @@ use prost::Message;
 use super::graph::Constants;
 use super::proto::{Dimension, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
 use super::{Form, OPSET, Part, conv_gru, forecaster};
+use crate::composed::{CellConfig, CellKind, ConvStageConfig, Stage, Wiring};
 use crate::config::{
     ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig, MlcastConfig, PyramidConfig,
-    PyramidScale, ResetGate, Residual,
+    PyramidScale, RecurrentForecasterConfig, ResetGate, Residual,
 };
 use crate::error::Error;
 use crate::forecaster::Forecaster;
@@ -407,6 +408,36 @@ fn the_parts_of_a_network_of_mlcast_have_states_of_their_side() {
         let error = forecaster(&network, Part::Forecast { steps: 2 }).unwrap_err().to_string();
         assert!(error.contains("members = 1 and noise = false"), "{error}");
     }
+}
+
+#[test]
+fn composed_cells_read_a_frame_and_predict_the_next() {
+    let config = RecurrentForecasterConfig { mask_channel: true, ..small_lstm() };
+    let states = ["state.0[batch,3,rows,columns]", "state.1[batch,3,rows,columns]"];
+    let step = forecast(config.clone(), Part::ForecasterStep);
+    assert_eq!(values(&graph(&step).input), [states[0], states[1], "frame[batch,2,height,width]"]);
+    assert_eq!(values(&graph(&step).output)[0], "prediction[batch,1,height,width]");
+    assert_eq!(graph(&step).output.len(), 3);
+    let encoder = forecast(config.clone(), Part::EncoderStep);
+    assert_eq!(graph(&encoder).output.len(), 2);
+    let whole = forecast(config.clone(), Part::Forecast { steps: 7 });
+    assert_eq!(values(&graph(&whole).input), ["frames[input_steps,batch,2,height,width]", "steps[]"]);
+    assert_eq!(values(&graph(&whole).output), ["prediction[steps,batch,1,height,width]"]);
+    assert_eq!(kinds(graph(&whole)).last(), Some(&"Loop"));
+
+    let cells = [CellConfig::new(8 + 3, 4), CellConfig::new(4, 3)].map(Stage::Cell).to_vec();
+    let levels = RecurrentForecasterConfig { wiring: Wiring::Levels, stages: cells, ..config };
+    let network = Forecaster::<f32>::new(levels, 3).unwrap();
+    let error = forecaster(&network, Part::Forecast { steps: 2 }).unwrap_err().to_string();
+    assert!(error.contains("levels"), "{error}");
+}
+
+/// An LSTM over patches of 2x2 of one channel and a mask.
+fn small_lstm() -> RecurrentForecasterConfig {
+    let cell = CellConfig { kind: CellKind::Lstm, ..CellConfig::new(8, 3) };
+    let to_frames = ConvStageConfig { in_channels: 3, out_channels: 4, ..Default::default() };
+    let stages = vec![Stage::Cell(cell), Stage::Convolution(to_frames)];
+    RecurrentForecasterConfig { patch: 2, stages, ..Default::default() }
 }
 
 #[test]

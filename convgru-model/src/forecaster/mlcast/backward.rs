@@ -19,12 +19,19 @@ impl<T: Scalar> Mlcast<'_, T> {
         let mut d_frames = vec![T::ZERO; d_logits.len()];
         let (members, batch) = (self.config.members, sizes.image.batch);
         transpose(d_logits.as_slice(), [batch, members], sizes.image.image_len(), &mut d_frames);
+        if self.config.signed {
+            let half = T::from_f64(0.5);
+            d_frames.iter_mut().for_each(|d| *d *= half);
+        }
         let d_states = self.of_output(sizes).to_patches(&d_frames, [0, 0])?;
         let d_last = self.decoder_backward(back, d_states)?;
         let Some(d_inputs) = self.encoder_backward(back, d_last)? else { return Ok(None) };
         let (sizes, steps) = (&back.pass.sizes, back.pass.encoder[0].top().steps());
         let mut d_frames = Tensor::try_zeros(&sequence(sizes.frame, steps))?;
         self.of_input(sizes).to_frames(d_inputs.as_ref(), d_frames.as_mut_slice())?;
+        if self.config.signed {
+            d_frames.as_mut_slice().iter_mut().for_each(|d| *d += *d);
+        }
         Ok(Some(d_frames))
     }
 

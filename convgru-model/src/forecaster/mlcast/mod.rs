@@ -2,6 +2,8 @@
 
 mod backward;
 
+use std::borrow::Cow;
+
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, Scalar};
 
 use super::packed::{BackwardPass, PackedNetwork, PassMemory, Read, Stack};
@@ -58,6 +60,14 @@ impl<'a, T: Scalar> Mlcast<'a, T> {
         Patches { frame, deep: self.with_members(deep), size: MLCAST_DOWN }
     }
 
+    /// Numbers of frames as the network has them within.
+    fn within<'f>(&self, frames: &'f [T]) -> Cow<'f, [T]> {
+        match self.config.signed {
+            true => Cow::Owned(frames.iter().map(|&number| number + number - T::ONE).collect()),
+            false => Cow::Borrowed(frames),
+        }
+    }
+
     fn with_members(&self, step: Extent) -> Extent {
         step.with_batch(self.config.members * step.batch)
     }
@@ -104,7 +114,7 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
     fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()> {
         let PassMemory { stacks, scratch, .. } = memory;
         let steps = frames.len() / sizes.frame.len();
-        stacks[0].inputs = self.of_input(sizes).to_patches(frames, stacks[0].inputs.halo())?;
+        stacks[0].inputs = self.of_input(sizes).to_patches(&self.within(frames), stacks[0].inputs.halo())?;
         for (block, cells) in self.encoder.iter().enumerate() {
             let (below, from) = stacks.split_at_mut(block);
             if let Some(below) = below.last() {
@@ -149,6 +159,10 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
         self.of_output(read.sizes).to_frames(states, &mut frames)?;
         let (members, batch) = (self.config.members, read.sizes.image.batch);
         transpose(&frames, [members, batch], read.sizes.image.image_len(), logits);
+        if self.config.signed {
+            let half = T::from_f64(0.5);
+            logits.iter_mut().for_each(|number| *number = half + half * *number);
+        }
         Ok(())
     }
 

@@ -46,6 +46,7 @@ groups! {
     encoder_forecasters_pass: forecaster ["encoder-forecaster"];
     pyramids_pass: forecaster ["pyramid"];
     networks_of_mlcast_pass: forecaster ["mlcast"];
+    recurrent_forecasters_pass: forecaster ["recurrent"];
     composed_grus_pass: recurrent ["composed gru"];
     grus_with_options_pass: recurrent ["gru,"];
     grus_of_other_forms_pass: recurrent ["gru "];

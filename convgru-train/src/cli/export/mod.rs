@@ -2,6 +2,7 @@
 
 mod choice;
 mod onnx;
+mod origin;
 mod source;
 mod weights;
 
@@ -25,7 +26,8 @@ pub(super) use weights::LAYOUT_ENTRY;
 /// The extension of --out chooses the format. .onnx: the network as ONNX operators, for any batch size, height
 /// and width, with its recurrent states as inputs and outputs; of a trained model the whole forecast, or with
 /// --form step one step of one part. .safetensors: the weights with the names of convgru, or with --layout the names
-/// of another program. docs/export.md lists the names of inputs and outputs, and has a PyTorch module for the names of convgru.
+/// of another program. docs/export.md lists the names of inputs and outputs; python/convgru_torch.py
+/// reads files with the names of convgru in PyTorch.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru export --checkpoint runs/quick/checkpoints/best.ckpt --out model.onnx

@@ -108,6 +108,7 @@ fn forecaster_notes(model: &ForecasterConfig) -> [String; 2] {
         ForecasterConfig::EncoderForecaster(_) => model.reads_predictions(),
         ForecasterConfig::Pyramid(pyramid) => pyramid.residual == Residual::LastFrame,
         ForecasterConfig::Mlcast(_) => false,
+        ForecasterConfig::Recurrent(_) => true,
     };
     let (frame, features) =
         (if reads { "frame, " } else { "" }, if skips(model) { ", features.0, ..." } else { "" });

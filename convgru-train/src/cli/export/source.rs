@@ -2,11 +2,12 @@
 
 use anyhow::Context;
 use convgru_model::import::NamedNetwork;
-use convgru_model::{ConvGru, Error, ForecasterConfig, Parameters};
+use convgru_model::{ConvGru, ForecasterConfig};
 use convgru_train::printable::printable;
 use convgru_train::read_file;
 use convgru_train::trainer::{ModelFile, TrainedModel};
 
+use super::origin::{take, tensors_under};
 use super::{Export, Part};
 
 /// What is exported.
@@ -21,7 +22,7 @@ pub(super) enum ExportSource {
 pub(super) fn part_of(trained: &TrainedModel, part: Part) -> anyhow::Result<NamedNetwork<f64>> {
     let ForecasterConfig::EncoderForecaster(model) = &trained.config.model else {
         anyhow::bail!(
-            "--part {}: a network of the kind {} has stacks at several scales; without --part all its weights are \
+            "--part {}: a network of the kind {} has no two stacks of ConvGRUs at one scale; without --part all its weights are \
              written",
             part.name(),
             trained.config.model.kind()
@@ -31,15 +32,8 @@ pub(super) fn part_of(trained: &TrainedModel, part: Part) -> anyhow::Result<Name
         Part::Encoder => model.encoder(),
         Part::Forecaster => model.forecaster(),
     };
-    let prefix = format!("{}.", part.name());
-    let mut tensors = std::collections::HashMap::new();
-    trained.model.parameters().for_each(&mut |name, tensor| {
-        tensors.extend(name.strip_prefix(&prefix).map(|name| (name.to_owned(), tensor.cast())));
-    });
-    let network = ConvGru::from_tensors(config, &mut |name, _| {
-        let missing = || Error::MissingTensor { name: name.to_owned(), found: prefix.clone() };
-        tensors.remove(name).ok_or_else(missing)
-    })?;
+    let mut tensors = tensors_under(trained, &format!("{}.", part.name()));
+    let network = ConvGru::from_tensors(config, &mut |name, _| take(&mut tensors, name))?;
     Ok(NamedNetwork { name: part.name().to_owned(), network: network.into(), origin: None })
 }
 

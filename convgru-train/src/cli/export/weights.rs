@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::output::counted;
 use super::choice::{Names, WeightsChoice};
+use super::origin::trained_original;
 use super::source::{ExportSource, part_of};
 use super::{MLCAST, ORIGINAL, Written};
 
@@ -16,19 +17,22 @@ pub(in crate::cli) const LAYOUT_ENTRY: &str = "layout";
 
 /// The file that was chosen.
 pub(super) fn write(source: &ExportSource, choice: &WeightsChoice) -> anyhow::Result<Written> {
-    match (source, choice.part) {
-        (ExportSource::Network(network), _) => of_network(network, choice),
-        (ExportSource::TrainedModel(trained), Some(part)) => of_network(&part_of(trained, part)?, choice),
-        (ExportSource::TrainedModel(trained), None) => match choice.names {
-            None => Ok(Written {
-                bytes: trained.to_safetensors()?,
-                what: "the weights of a trained model".into(),
-                notes: Vec::new(),
-            }),
-            Some(Names::Mlcast) => of_mlcast(&trained.model, choice),
-            Some(Names::Layout(_)) => anyhow::bail!("--layout is of stacks of cells; choose one with --part"),
-            Some(Names::Original(wanted)) => anyhow::bail!("--layout {wanted}: {UNKNOWN_ORIGIN}"),
-        },
+    let trained = match source {
+        ExportSource::Network(network) => return of_network(network, choice),
+        ExportSource::TrainedModel(trained) => trained,
+    };
+    match (choice.names, choice.part) {
+        (Some(Names::Original(wanted)), part) => of_original(&trained_original(trained, part)?, wanted),
+        (_, Some(part)) => of_network(&part_of(trained, part)?, choice),
+        (None, None) => Ok(Written {
+            bytes: trained.to_safetensors()?,
+            what: "the weights of a trained model".into(),
+            notes: Vec::new(),
+        }),
+        (Some(Names::Mlcast), None) => of_mlcast(&trained.model, choice),
+        (Some(Names::Layout(_)), None) => {
+            anyhow::bail!("--layout is of stacks of cells; choose one with --part")
+        }
     }
 }
 

@@ -7,8 +7,9 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::config::invalid;
+use super::rain_scale::rate_of_one;
 use super::source::{Content, FrameInfo};
-use super::{FramesConfig, Quantity, RadarConfig, Transform};
+use super::{FramesConfig, HIGHEST_RATE, Quantity, RadarConfig, Transform};
 use crate::Result;
 
 /// The kind of numbers of pictures: shares of white.
@@ -98,6 +99,9 @@ impl FoundData {
     pub(super) fn of_frames(info: &FrameInfo, content: Option<&Content>, config: &FramesConfig) -> Self {
         let told = content.map_or(String::new(), |content| content.unit.trim().to_owned());
         let unit = if config.unit.is_empty() { told.clone() } else { config.unit.clone() };
+        // What can be read as rain becomes rain rates.
+        let is_rain = |unit: &str| unit.is_empty() || rate_of_one(unit, Some(5.0)).is_ok();
+        let unit = if config.rain.is_some() && is_rain(&unit) { "mm/h".to_owned() } else { unit };
         let numbers = match content {
             _ if info.channels.is_none() => PICTURES.into(),
             Some(content) if content.is_scaled => SCALED.into(),
@@ -131,6 +135,18 @@ impl FoundData {
             has_missing: true,
             ..Self::default()
         }
+    }
+
+    /// Rain of any files, in a unit that can be read as rain rates: of a network that another program trained on such.
+    pub fn of_rain() -> Self {
+        Self {
+            range: [0.0, HIGHEST_RATE],
+            full_scale: false,
+            unit: "mm/h".into(),
+            has_missing: true,
+            ..Self::default()
+        }
+        .with_named_range()
     }
 
     /// What files hold together that each hold this; grey levels where there are none.
@@ -177,6 +193,10 @@ impl FoundData {
     pub(crate) fn meaning(&self, config: &FramesConfig) -> Quantity {
         let [low, high] = self.range;
         let meaning = config.meaning();
+        if config.rain.is_some() {
+            let minutes_per_step = (self.minutes_per_step > 0.0).then_some(self.minutes_per_step);
+            return Quantity { minutes_per_step, ..meaning };
+        }
         let is_named = meaning.name != Quantity::intensity().name;
         Quantity {
             name: if is_named || self.standard_name.is_empty() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::dataset::config::{invalid, within};
-use crate::dataset::{Axes, Quantity, Transform};
+use crate::dataset::{Axes, HIGHEST_RATE, Quantity, RainScale, Transform};
 use crate::{Error, Result};
 
 /// Sequences of frames from a folder or a file: arrays, GIFs, animated PNG, folders of PNG or JPEG images.
@@ -51,6 +51,18 @@ pub struct FramesConfig {
     pub unit: String,
     /// Minutes from a frame to the next where files tell none; 0 where unknown. Files that tell times of which no two are so far apart are refused.
     pub minutes_per_step: f64,
+    /// Height and width of the parts of frames that sequences show; `[0, 0]` for whole frames. Random places and times in training; in the
+    /// other splits places side by side, evenly over time.
+    pub crop: [usize; 2],
+    /// A CSV file with the columns `t`, `x` and `y`, which lists the parts of one file that sequences are taken from: the number of a frame, a
+    /// column and a row of the part's first pixel, all from 0. Empty for any part.
+    pub crop_list: String,
+    /// Frames from `t` on that a row of the list stands for: a sequence of training begins anywhere among them where it has room.
+    pub time_depth: usize,
+    /// Where it is set, numbers are rain, and become values on this scale; units say how they become rain rates. Otherwise values are linear
+    /// in the numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rain: Option<RainScale>,
 }
 
 impl Default for FramesConfig {
@@ -68,6 +80,10 @@ impl Default for FramesConfig {
             quantity: "intensity".into(),
             unit: String::new(),
             minutes_per_step: 0.0,
+            crop: [0, 0],
+            crop_list: String::new(),
+            time_depth: 24,
+            rain: None,
         }
     }
 }
@@ -75,11 +91,18 @@ impl Default for FramesConfig {
 impl FramesConfig {
     /// The range of numbers, where one is given.
     pub(in crate::dataset) fn explicit_range(&self) -> Option<[f64; 2]> {
-        (self.range != [0.0, 0.0]).then_some(self.range)
+        match self.rain {
+            Some(_) => Some([0.0, HIGHEST_RATE]),
+            None => (self.range != [0.0, 0.0]).then_some(self.range),
+        }
     }
 
-    /// What values mean: from 0 and 1 to the numbers of `range`, or to themselves where none is given.
+    /// What values mean: from 0 and 1 to the numbers of `range`, or to themselves where none is given; rain rates on the scale `rain`.
     pub fn meaning(&self) -> Quantity {
+        if let Some(rain) = &self.rain {
+            let minutes = (self.minutes_per_step > 0.0).then_some(self.minutes_per_step);
+            return rain.quantity(minutes);
+        }
         let [low, high] = self.explicit_range().unwrap_or([0.0, 1.0]);
         Quantity {
             name: self.quantity.clone(),
@@ -89,8 +112,23 @@ impl FramesConfig {
         }
     }
 
-    /// Checks every field.
-    pub(in crate::dataset) fn validate(&self) -> Result<()> {
+    /// Checks every field, for sequences of so many frames.
+    pub(in crate::dataset) fn validate(&self, steps: usize) -> Result<()> {
+        self.validate_parts(steps)?;
+        if let Some(rain) = &self.rain {
+            rain.validate("frames.rain")?;
+            let reason = |what: &str| {
+                format!(
+                    "is {what}, but data.frames.rain says how numbers of rain become values; leave one of them out"
+                )
+            };
+            if self.range != [0.0, 0.0] {
+                return Err(refused("range", reason(&format!("{:?}", self.range))));
+            }
+            if self.channels > 1 {
+                return Err(refused("channels", reason(&self.channels.to_string())));
+            }
+        }
         let [low, high] = self.explicit_range().unwrap_or([0.0, 1.0]);
         if !(low < high && low.is_finite() && high.is_finite()) {
             return Err(refused(
@@ -122,6 +160,42 @@ impl FramesConfig {
         if !(self.minutes_per_step >= 0.0 && self.minutes_per_step.is_finite()) {
             let reason = format!("is {}, but must be 0 or more", self.minutes_per_step);
             return Err(refused("minutes_per_step", reason));
+        }
+        Ok(())
+    }
+}
+
+impl FramesConfig {
+    /// Checks which parts of frames are taken, for sequences of so many frames.
+    fn validate_parts(&self, steps: usize) -> Result<()> {
+        let [height, width] = self.crop;
+        if (height == 0) != (width == 0) || height > 4096 || width > 4096 {
+            let reason = format!(
+                "is [{height}, {width}], but must be a height and a width of 1 to 4096, or [0, 0] for whole frames"
+            );
+            return Err(refused("crop", reason));
+        }
+        if self.crop_list.is_empty() {
+            return Ok(());
+        }
+        if self.crop == [0, 0] {
+            let reason = "lists parts of frames, but data.frames.crop does not say how large they are; set it, such as [256, 256]";
+            return Err(refused("crop_list", reason.into()));
+        }
+        if self.resize != [0, 0] || self.stride != 1 {
+            let reason = format!(
+                "counts pixels and frames of the file, which data.frames.resize = {:?} and data.frames.stride = {} would change; leave these out",
+                self.resize, self.stride
+            );
+            return Err(refused("crop_list", reason));
+        }
+        if self.time_depth < steps {
+            let reason = format!(
+                "is {}, but a sequence has {steps} frames (data.input_frames + data.output_frames); take fewer frames, or the number of frames that \
+                 the rows of the list stand for",
+                self.time_depth
+            );
+            return Err(refused("time_depth", reason));
         }
         Ok(())
     }

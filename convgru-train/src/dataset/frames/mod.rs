@@ -7,6 +7,7 @@ mod newest;
 mod numbers;
 mod on_disk;
 mod open_files;
+mod parts;
 mod resize;
 mod split_files;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use config::FramesConfig;
 pub use newest::read_frames;
 pub(super) use newest::{newest, newest_of};
 pub use numbers::read_numbers;
+pub(super) use parts::{listable_whole, open_parts, open_whole};
 
 use self::agreement::Told;
 use self::gathered::{Damage, gathered};
@@ -80,11 +82,7 @@ pub(super) fn open(
 ///
 /// # Errors
 /// As [`open`].
-pub(super) fn open_whole(
-    data: &DataConfig,
-    config: &FramesConfig,
-    path: &Path,
-) -> Result<Box<dyn SequenceDataset>> {
+fn open_all(data: &DataConfig, config: &FramesConfig, path: &Path) -> Result<Box<dyn SequenceDataset>> {
     let reader = Reader { data, config, path, budget: data.budget() };
     if path.is_file() || source::is_store(path) {
         let source = source::open(path, config, &reader.budget)?;

@@ -11,7 +11,7 @@ use super::agreement::Told;
 use super::gathered::gathered;
 use super::open_files::OpenFiles;
 use super::split_files::SplitFiles;
-use super::time_order::Run;
+use super::time_order::{Run, Steps};
 use super::{FramesConfig, Reader, SEQUENCE_BYTES, is_missing_any, places, told_of};
 use crate::counted::counted;
 use crate::dataset::source::image::with_channels;
@@ -46,6 +46,14 @@ struct StoredClip {
     /// Whether the file has other sequences.
     is_numbered: bool,
     run: Arc<Run>,
+}
+
+/// Frames of a file that follow each other in it and in time.
+pub(in crate::dataset) struct Span {
+    /// Their places in the file.
+    pub(in crate::dataset) frames: Range<usize>,
+    /// The number of the window that begins with the first of them; the others follow.
+    pub(in crate::dataset) first_window: usize,
 }
 
 /// A file whose headers were read.
@@ -135,6 +143,33 @@ impl OnDisk {
         // Numbers out of the range are refused before the first step where they are in the first frames.
         made.frames(0)?;
         Ok(made)
+    }
+
+    /// Where windows lie in the file, where all of them lie in one and begin with every frame; `None` if its frames are not in the order of time.
+    pub(super) fn spans(&self) -> Option<Vec<Span>> {
+        let mut first_window = 0;
+        let span = |clip: &StoredClip| {
+            let frames = match &clip.run.steps {
+                Steps::Range(range) => range.clone(),
+                Steps::List(list) => {
+                    let first = *list.first()?;
+                    let follows = list.iter().enumerate().all(|(at, &place)| place == first + at);
+                    follows.then_some(first..first + list.len())?
+                }
+            };
+            let span = Span { first_window, frames };
+            first_window += (span.frames.len() + 1).saturating_sub(self.steps);
+            Some(span)
+        };
+        self.clips.iter().map(span).collect()
+    }
+
+    /// How many frames the first file has, in all splits.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub(super) fn frames_of_file(&self) -> Result<usize> {
+        Ok(self.files.source(0)?.info()?.steps)
     }
 
     /// Whether a pixel of any frame is missing.

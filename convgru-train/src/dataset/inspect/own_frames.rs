@@ -216,7 +216,7 @@ fn describe(files: &Files, sample: &Sample, chosen: &Chosen, found: &mut Inspect
         long => long,
     });
     FrameLines {
-        range: if config.explicit_range().is_some() { Some(config.range) } else { proposed },
+        range: config.explicit_range().or(proposed),
         is_whole,
         missing,
         unit,

@@ -9,7 +9,7 @@ use crate::counted::counted;
 use crate::dataset::radar::{self, EventSummary, FrameOfFile, Recordings};
 use crate::dataset::source::radar::RadarFile;
 use crate::dataset::source::{Frame, FrameSource};
-use crate::dataset::{DataConfig, OnCorrupt, RadarConfig, RadarScale, Source};
+use crate::dataset::{DataConfig, OnCorrupt, RadarConfig, ScaleKind, Source};
 use crate::printable::printable;
 use crate::{Error, ReadBudget, Result};
 
@@ -192,7 +192,7 @@ fn propose(
         downsample,
         crop: [side, side],
         minutes_per_step: u32::try_from(recordings.step()).unwrap_or(0),
-        scale: RadarScale::LogRate,
+        scale: ScaleKind::LogRate,
         ..config.clone()
     };
     let most = data.steps();

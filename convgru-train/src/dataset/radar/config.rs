@@ -3,21 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::config::{invalid, within};
-use crate::dataset::{Quantity, Reflectivity, Transform};
+use crate::dataset::{Quantity, RainScale, Reflectivity, ScaleKind};
 use crate::{Error, Result};
-
-/// How rain rates become the values 0 to 1 that a network sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RadarScale {
-    /// Linear in dBZ, from `lowest_dbz` to `highest_dbz`.
-    #[default]
-    Dbz,
-    /// Logarithmic in the rain rate: `ln(1 + R / knee_rate) / ln(1 + highest_rate / knee_rate)`.
-    LogRate,
-    /// Linear in the rain rate, up to `highest_rate`.
-    Rate,
-}
 
 /// How frames are grouped into events, the units in which training and test are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +34,7 @@ pub enum EventGrouping {
 #[serde(deny_unknown_fields, default)]
 pub struct RadarConfig {
     /// How rain rates become values.
-    pub scale: RadarScale,
+    pub scale: ScaleKind,
     /// The dBZ of the value 0, which stands for no rain.
     pub lowest_dbz: f64,
     /// The dBZ of the value 1.
@@ -99,7 +86,7 @@ pub struct RadarConfig {
 impl Default for RadarConfig {
     fn default() -> Self {
         Self {
-            scale: RadarScale::Dbz,
+            scale: ScaleKind::Dbz,
             lowest_dbz: 0.0,
             highest_dbz: 60.0,
             highest_rate: 100.0,
@@ -125,52 +112,31 @@ impl Default for RadarConfig {
 }
 
 impl RadarConfig {
+    /// The scale of its rain rates.
+    pub fn rain(&self) -> RainScale {
+        let &Self { scale, lowest_dbz, highest_dbz, highest_rate, knee_rate, z_r, no_rain_below, .. } = self;
+        RainScale { scale, lowest_dbz, highest_dbz, highest_rate, knee_rate, z_r, no_rain_below }
+    }
+
+    /// The same with rain rates on a scale.
+    pub fn on(self, rain: &RainScale) -> Self {
+        let &RainScale { scale, lowest_dbz, highest_dbz, highest_rate, knee_rate, z_r, no_rain_below } = rain;
+        Self { scale, lowest_dbz, highest_dbz, highest_rate, knee_rate, z_r, no_rain_below, ..self }
+    }
+
     /// The relation of reflectivity and rain rate, on the scale of dBZ.
     pub fn reflectivity(&self) -> Reflectivity {
-        Reflectivity { low: self.lowest_dbz, high: self.highest_dbz, a: self.z_r[0], b: self.z_r[1] }
+        self.rain().reflectivity()
     }
 
     /// What values mean: rain rates in mm/h.
     pub fn quantity(&self, minutes_per_step: Option<f64>) -> Quantity {
-        let transform = match self.scale {
-            RadarScale::Dbz => Transform::Reflectivity(self.reflectivity()),
-            RadarScale::LogRate => Transform::Logarithm { knee: self.knee_rate, highest: self.highest_rate },
-            RadarScale::Rate => Transform::Linear { scale: self.highest_rate, offset: 0.0 },
-        };
-        Quantity { name: "rain rate".into(), unit: "mm/h".into(), minutes_per_step, transform }
+        self.rain().quantity(minutes_per_step)
     }
 
     /// Checks every field.
     pub(in crate::dataset) fn validate(&self) -> Result<()> {
-        let positive = [
-            ("highest_rate", self.highest_rate),
-            ("knee_rate", self.knee_rate),
-            ("z_r", self.z_r[0]),
-            ("z_r", self.z_r[1]),
-        ];
-        for (field, value) in positive {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(refused(field, format!("has the number {value}, but must be above 0")));
-            }
-        }
-        if !(self.lowest_dbz < self.highest_dbz && self.lowest_dbz >= -100.0 && self.highest_dbz <= 200.0) {
-            return Err(refused(
-                "highest_dbz",
-                format!(
-                    "is {}, but must be above data.radar.lowest_dbz = {}, both within -100 to 200",
-                    self.highest_dbz, self.lowest_dbz
-                ),
-            ));
-        }
-        if !(self.no_rain_below >= 0.0 && self.no_rain_below < self.highest_rate) {
-            return Err(refused(
-                "no_rain_below",
-                format!(
-                    "is {}, but must be 0 or more and below data.radar.highest_rate = {}",
-                    self.no_rain_below, self.highest_rate
-                ),
-            ));
-        }
+        self.rain().validate("radar")?;
         for (field, share) in [
             ("minimum_measured", self.minimum_measured),
             ("minimum_rain", self.minimum_rain),

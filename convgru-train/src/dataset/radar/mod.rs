@@ -12,7 +12,7 @@ mod tests;
 
 use std::path::Path;
 
-pub use config::{EventGrouping, RadarConfig, RadarScale};
+pub use config::{EventGrouping, RadarConfig};
 pub(super) use newest::newest;
 pub(super) use recordings::{EventSummary, FrameOfFile, Recordings};
 

@@ -114,8 +114,9 @@ impl TrainedRun {
         Report {
             title: folder.name(),
             summary: format!(
-                "An encoder-forecaster of convolutional GRUs reads {} and predicts the next {outputs}. \
+                "A network of recurrent convolutions, of the kind {}, reads {} and predicts the next {outputs}. \
                  Its squared error is {:.3} of that of repeating the last frame.",
+                config.model.kind(),
                 counted(inputs, "frame"),
                 evaluation.ratio()
             ),

@@ -32,7 +32,7 @@ fn of_fields(file: &ForecasterConfig, is_trained: bool, config: &RunConfig) -> O
 
 /// The configuration of a file with the fields of the other that change no result of the same weights.
 fn computing_alike(file: &ForecasterConfig, configured: &ForecasterConfig) -> ForecasterConfig {
-    use ForecasterConfig::{EncoderForecaster, Mlcast, Pyramid};
+    use ForecasterConfig::{EncoderForecaster, Mlcast, Pyramid, Recurrent};
     let mut alike = file.clone();
     match (&mut alike, configured) {
         (EncoderForecaster(file), EncoderForecaster(other)) => {
@@ -43,6 +43,11 @@ fn computing_alike(file: &ForecasterConfig, configured: &ForecasterConfig) -> Fo
         }
         (Mlcast(file), Mlcast(other)) => {
             (file.initializer, file.precision) = (other.initializer, other.precision);
+        }
+        (Recurrent(file), Recurrent(other)) => {
+            for (stage, other) in file.stages.iter_mut().zip(&other.stages) {
+                stage.compute_like(other);
+            }
         }
         _ => {}
     }

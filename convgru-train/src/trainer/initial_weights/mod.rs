@@ -2,12 +2,14 @@
 
 mod differences;
 mod stacks;
+mod stages;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use convgru_model::composed::Recurrent;
 use convgru_model::import::NamedNetwork;
 use convgru_model::{Forecaster, ForecasterConfig, MlcastConfig, Network, Parameters, Tensor};
 
@@ -15,10 +17,11 @@ use self::stacks::Stack;
 use super::model_file::ModelFile;
 use super::run_folder::RunFolder;
 use crate::config::{InitConfig, RunConfig};
+use crate::counted::counted;
 use crate::printable::printable;
 use crate::{Error, Result, read_file};
 
-/// The weights of a file: a network that continues frames, trained or imported, or stacks of cells.
+/// The weights of a file: a network that continues frames, trained or imported, stacks of cells, or a network of composed cells.
 ///
 /// ```
 /// use convgru_model::{Forecaster, ForecasterConfig};
@@ -45,6 +48,8 @@ enum Content {
     Network(Box<Forecaster<f32>>, Option<u64>),
     /// Stacks of cells, at least one.
     Stacks(Vec<Stack>),
+    /// A network of composed cells.
+    Stages(Box<Recurrent<f32>>),
 }
 
 impl Content {
@@ -54,6 +59,9 @@ impl Content {
         match networks.pop() {
             Some(NamedNetwork { network: Network::Forecaster(network), .. }) if is_single => {
                 Ok(Self::Network(Box::new(network), None))
+            }
+            Some(NamedNetwork { network: Network::Recurrent(network), .. }) if is_single => {
+                Ok(Self::Stages(Box::new(network)))
             }
             last => {
                 networks.extend(last);
@@ -111,13 +119,16 @@ impl InitialWeights {
     }
 
     /// The network that the weights are those of. Stacks of cells change the fields of `configured` that a stack decides, where
-    /// that makes it fit.
+    /// that makes it fit; a network of composed cells becomes one that continues the frames of `configured`, where that is possible.
     pub fn network_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
         match &self.content {
             Content::Network(network, None) => imported_for(network.config(), configured),
             Content::Network(network, Some(_)) => network.config().clone(),
             Content::Stacks(stacks) => {
                 stacks.iter().find_map(|stack| stack.network_for(configured)).unwrap_or(configured.clone())
+            }
+            Content::Stages(network) => {
+                stages::network_for(network.config(), configured).unwrap_or(configured.clone())
             }
         }
     }
@@ -130,6 +141,7 @@ impl InitialWeights {
         let (mut tensors, what) = match &self.content {
             Content::Network(network, step) => self.of_network((&**network, *step), config, model)?,
             Content::Stacks(stacks) => self.of_stacks(stacks, config, model)?,
+            Content::Stages(network) => self.of_stages(network, config, model)?,
         };
         model.parameters_mut().for_each_mut(&mut |name, tensor| {
             if let Some(given) = tensors.remove(name) {
@@ -202,6 +214,32 @@ impl InitialWeights {
             "{} of {all} tensors, those of {}; the others are drawn",
             tensors.len(),
             places.join(" and ")
+        );
+        Ok((tensors, what))
+    }
+
+    /// The tensors of composed stages under the names that they have in the configured network, and which they are.
+    fn of_stages(
+        &self,
+        network: &Recurrent<f32>,
+        config: &RunConfig,
+        model: &Forecaster<f32>,
+    ) -> Result<Taken> {
+        if config.init.partial {
+            let reason = format!(
+                "is true, but {} holds stages, whose first ones are taken as far as they fit; leave it out",
+                printable(&self.path)
+            );
+            return Err(Error::Config { field: "init.partial".to_owned(), reason });
+        }
+        let placed = stages::placed(network, &config.model, &config.init.part)
+            .map_err(|reason| self.refuse(&reason))?;
+        let tensors: HashMap<_, _> = stages::tensors(network, placed).into_iter().collect();
+        let what = format!(
+            "{} of {} tensors, from the first {}; the others are drawn",
+            tensors.len(),
+            model.parameters().tensors(),
+            counted(placed, "stage")
         );
         Ok((tensors, what))
     }

@@ -21,7 +21,7 @@ impl Stack {
         match network {
             Network::ConvGru(network) => Ok(Self { name, network }),
             Network::Recurrent(_) => {
-                Err(refuse("is a network of other cells, and training has stacks of ConvGRUs alone"))
+                Err(refuse("is a network of composed cells beside others; write it into a file of its own"))
             }
             Network::Forecaster(_) => {
                 Err(refuse("is a whole network beside others; write it into a file of its own"))

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use convgru_model::{ConvGru, ConvGruConfig, Forecaster, ResetGate, export};
+use convgru_model::composed::{CellConfig, CellKind, ConvStageConfig, Recurrent, RecurrentConfig, Stage};
+use convgru_model::{ConvGru, ConvGruConfig, Forecaster, RecurrentForecasterConfig, ResetGate, export};
 
 use super::*;
 use crate::config::RunConfig;
@@ -236,4 +237,64 @@ fn cells_that_fit_nowhere_are_told_by_tensor_and_function() {
     assert!(error(&path, &configured).contains("the file has no `layers.0.bias`"));
     std::fs::write(&path, "weights").unwrap();
     assert!(error(&path, &configured).contains("convgru import"));
+}
+
+/// A file with a network of composed cells.
+fn write_composed(path: &Path, config: RecurrentConfig) -> Recurrent<f32> {
+    let network = Recurrent::<f32>::new(config, 5).unwrap();
+    let named = NamedNetwork { name: String::new(), network: network.clone().into(), origin: None };
+    std::fs::write(path, export::networks(&vec![named]).unwrap()).unwrap();
+    network
+}
+
+#[test]
+fn composed_cells_fill_the_first_stages_of_a_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cells.safetensors");
+    let lstm = |inputs| CellConfig { kind: CellKind::Lstm, ..CellConfig::new(inputs, 3) };
+    let cells = write_composed(&path, RecurrentConfig::chain([lstm(4), lstm(3)]));
+    let configured = config(&["model.output_activation=sigmoid"]);
+    let network = InitialWeights::read(&path).unwrap().network_for(&configured.model);
+    assert_eq!(
+        (network.kind(), network.frame_multiple(), network.hidden_channels()),
+        ("recurrent", 2, vec![3, 3])
+    );
+    let run = RunConfig { model: network.clone(), ..configured.clone() };
+    let (model, told) = filled(&path, &run).unwrap();
+    assert!(told.contains("6 of 8 tensors, those of the first 2 stages; the others are drawn"), "{told}");
+    let drawn = Forecaster::<f32>::new(network.clone(), run.training.seed).unwrap();
+    let drawn = named(drawn.parameters(), "");
+    let given = named(cells.parameters(), "body.");
+    for (name, tensor) in named(model.parameters(), "") {
+        assert_eq!(&tensor, given.get(&name).unwrap_or(&drawn[&name]), "{name}");
+    }
+    // Another kind of network, and other cells.
+    let told = error(&path, &configured);
+    assert!(told.contains("model.kind is \"encoder-forecaster\""), "{told}");
+    write_composed(&path, RecurrentConfig::chain([lstm(4), CellConfig::new(3, 3)]));
+    let told = error(&path, &run);
+    assert!(told.contains("stage 1 is") && told.contains("\"kind\":\"gru\""), "{told}");
+    let part = RunConfig { init: InitConfig { part: "encoder".into(), ..InitConfig::default() }, ..run };
+    assert!(error(&path, &part).contains("--init-part"));
+}
+
+#[test]
+fn composed_cells_that_give_no_frames_are_refused_but_begin_a_network_that_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.safetensors");
+    // As in FireNet: five channels to one image.
+    let convolution = |in_channels, out_channels| {
+        Stage::Convolution(ConvStageConfig { in_channels, out_channels, ..Default::default() })
+    };
+    let stages = vec![convolution(5, 3), Stage::Cell(CellConfig::new(3, 3)), convolution(3, 1)];
+    write_composed(&path, RecurrentConfig { stages: stages.clone(), ..Default::default() });
+    let configured = config(&[]);
+    let weights = InitialWeights::read(&path).unwrap();
+    assert_eq!(weights.network_for(&configured.model), configured.model);
+    let told = error(&path, &configured);
+    assert!(told.contains("reads 5 channels and gives 1") && told.contains("own predictions"), "{told}");
+    let stages = [&stages[..2], &[convolution(3, 5)]].concat();
+    let model = RecurrentForecasterConfig { image_channels: 5, patch: 1, stages, ..Default::default() };
+    let (_, told) = filled(&path, &RunConfig { model: model.into(), ..configured }).unwrap();
+    assert!(told.contains("those of the first 2 stages"), "{told}");
 }

@@ -6,7 +6,8 @@ mod tests;
 use std::num::NonZeroUsize;
 
 use convgru_model::{
-    Forecaster, ForecasterParameters, Isa, MemoryBudget, Noise, Parameters, TeacherForcing, Workspace,
+    Forecaster, ForecasterParameters, Isa, MemoryBudget, Noise, Parameters, Sequence, TeacherForcing,
+    Workspace,
 };
 
 mod freezing;
@@ -50,7 +51,7 @@ struct Sampling {
     predicted_inputs: PredictedInputs,
 }
 
-/// The noise of a step of training, where the network reads noise: decided by the seed of the run, the step and the first sample.
+/// The noise of a step of training, where the network reads noise or has dropout: decided by the seed of the run, the step and the first sample.
 #[derive(Clone, Copy)]
 struct NoiseOfStep {
     seed: u64,
@@ -58,10 +59,10 @@ struct NoiseOfStep {
 }
 
 impl NoiseOfStep {
-    /// That of the samples of a batch beginning at one, which is none of validations and forecasts.
-    fn beginning_at(self, first: usize) -> Noise<f32> {
+    /// The seed of the samples of a batch beginning at one, which is none of validations and forecasts.
+    fn beginning_at(self, first: usize) -> u64 {
         let place = ((first as u64) << 40).wrapping_add(self.step + 1);
-        Noise::Seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(place))
+        self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(place)
     }
 }
 
@@ -145,6 +146,11 @@ impl Learner {
         self.average.as_ref().map_or(&self.model, |average| &average.model)
     }
 
+    /// The noise that the network reads in a step, where it reads noise and the batch is not cut into micro-batches.
+    pub fn noise(&self, cursor: Cursor) -> Noise<f32> {
+        NoiseOfStep { seed: self.config.training.seed, step: cursor.step }.beginning_at(0)
+    }
+
     /// Everything at this moment, as a checkpoint; neither the time nor the data are known here.
     pub(super) fn checkpoint(&self, cursor: Cursor, history: &History) -> Checkpoint {
         Checkpoint {
@@ -212,8 +218,9 @@ impl Learner {
         let learning_rate = self.schedule.learning_rate(taken);
         let mut trained = self.freezing.trained(self.model.parameters_mut());
         self.optimizer.step(&mut trained, &gradients, learning_rate)?;
+        self.model.iterate_spectral_norms()?;
         if let Some(average) = &mut self.average {
-            average.update(&self.freezing, &trained, taken);
+            average.update(&self.freezing, &self.freezing.trained(self.model.parameters_mut()), taken)?;
         }
         Ok(StepOutcome::Taken(StepRecord {
             step: cursor.step + 1,
@@ -233,19 +240,21 @@ impl Learner {
         if self.config.training.accumulate == 1 {
             let (input, target) = batch.split(input_frames)?;
             let counts = self.objective.counts(&Truth::from(&target))?;
-            self.model.set_noise(noise.beginning_at(0));
+            let seed = noise.beginning_at(0);
+            self.model.set_noise(Noise::Seed(seed));
             let input = sampling.predicted_inputs.apply(&self.model, input, 0)?;
-            return self.backpropagate(&input, &target, &counts, &sampling.forced);
+            return self.backpropagate(&[input, target], &counts, &sampling.forced, seed);
         }
         let counts = self.objective.counts(&Truth::from(&batch.split(input_frames)?.1))?;
         let (mut loss, mut first) = (0.0, 0);
         for samples in micro_batches(batch, self.config.training.accumulate)? {
             let (input, target) = samples.split(input_frames)?;
             let count = input.frames.shape()[1];
-            self.model.set_noise(noise.beginning_at(first));
+            let seed = noise.beginning_at(first);
+            self.model.set_noise(Noise::Seed(seed));
             let input = sampling.predicted_inputs.apply(&self.model, input, first)?;
             first += count;
-            loss += self.backpropagate(&input, &target, &counts, &sampling.forced)?;
+            loss += self.backpropagate(&[input, target], &counts, &sampling.forced, seed)?;
             if !loss.is_finite() {
                 break;
             }
@@ -253,18 +262,19 @@ impl Learner {
         Ok(loss)
     }
 
-    /// The share of some samples in the loss; adds that in its gradients.
+    /// The share of some samples in the loss; adds that in its gradients. Dropout is drawn from `seed`.
     fn backpropagate(
         &mut self,
-        input: &Batch,
-        target: &Batch,
+        [input, target]: &[Batch; 2],
         counts: &PartCounts,
         forced: &[bool],
+        seed: u64,
     ) -> Result<f64> {
         let [read, truth] = [input, target].map(|batch| batch.as_read_by(self.model.config()));
+        let sequence = Sequence { dropout_seed: Some(seed), ..Sequence::from(&*read) };
         let teacher = TeacherForcing { frames: &truth, forced };
         let mut workspace = Workspace::default();
-        let prediction = self.model.forward_train(&*read, forced.len(), Some(teacher), &mut workspace)?;
+        let prediction = self.model.forward_train(sequence, forced.len(), Some(teacher), &mut workspace)?;
         let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let (loss, gradient) = self.objective.value_and_gradient(&forecast, &Truth::from(target), counts)?;
         if loss.is_finite() {

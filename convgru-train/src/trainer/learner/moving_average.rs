@@ -3,6 +3,7 @@
 use convgru_model::{Forecaster, Parameters};
 
 use super::freezing::Freezing;
+use crate::Result;
 
 /// The exponential moving average of parameters `p`, after each optimiser step:
 ///
@@ -27,7 +28,15 @@ impl MovingAverage {
     }
 
     /// Takes in the parameters that are trained after a step, `before` steps after the first.
-    pub(super) fn update(&mut self, freezing: &Freezing, parameters: &impl Parameters<f32>, before: u64) {
+    ///
+    /// # Errors
+    /// The errors of the model.
+    pub(super) fn update(
+        &mut self,
+        freezing: &Freezing,
+        parameters: &impl Parameters<f32>,
+        before: u64,
+    ) -> Result<()> {
         let decay = self.decay.min((1.0 + before as f64) / (10.0 + before as f64));
         let mut flat = Vec::with_capacity(parameters.count());
         parameters.for_each(&mut |_, tensor| flat.extend_from_slice(tensor.as_slice()));
@@ -38,6 +47,8 @@ impl MovingAverage {
                 *average = (decay * old + (1.0 - decay) * new) as f32;
             }
         });
+        // The mean of vectors of length 1 is shorter.
+        Ok(self.model.iterate_spectral_norms()?)
     }
 }
 
@@ -61,7 +72,7 @@ mod tests {
         // The warm-up holds until (1 + t) / (10 + t) reaches 0.3.
         for (before, decay) in [(0, 0.1), (1, 2.0 / 11.0), (2, 0.25), (3, 0.3), (4, 0.3)] {
             let value = before as f32 * 0.5 - 2.0;
-            average.update(&Freezing::default(), fill(value).parameters(), before);
+            average.update(&Freezing::default(), fill(value).parameters(), before).unwrap();
             expected = decay * expected + (1.0 - decay) * f64::from(value);
             average.model.parameters().for_each(&mut |name, tensor| {
                 let off =

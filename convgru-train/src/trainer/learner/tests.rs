@@ -1,7 +1,8 @@
 //! What must hold for one step: nothing changes by a batch that cannot be learned from, and
 //! micro-batches teach what the whole batch does.
 
-use convgru_model::Tensor;
+use convgru_model::composed::{CellConfig, ConvStageConfig, Stage};
+use convgru_model::{RecurrentForecasterConfig, Tensor};
 
 use super::*;
 
@@ -39,6 +40,41 @@ fn taken(step: StepOutcome) -> StepRecord {
 /// A pixel that is no number, and a gradient that overflows although the loss does not.
 fn poisoned() -> [(NotFinitePart, f32); 3] {
     [(NotFinitePart::Loss, f32::NAN), (NotFinitePart::Loss, f32::INFINITY), (NotFinitePart::Gradient, 1e38)]
+}
+
+/// A cell with dropout, zoneout and a spectral norm.
+fn composed() -> RunConfig {
+    let cell = CellConfig { spectral_norm: true, dropout: 0.3, zoneout: 0.2, ..CellConfig::new(4, 3) };
+    let to_frames = ConvStageConfig { in_channels: 3, out_channels: 4, ..Default::default() };
+    let stages = vec![Stage::Cell(cell), Stage::Convolution(to_frames)];
+    let model = RecurrentForecasterConfig { patch: 2, stages, ..Default::default() };
+    RunConfig { model: model.into(), ..config(&["training.ema_decay=0.9", "optimizer.weight_decay=0.1"]) }
+}
+
+#[test]
+fn composed_cells_learn_with_other_dropout_in_each_step_and_vectors_of_length_one() {
+    let config = composed();
+    config.validate().unwrap();
+    let run = |from: u64| {
+        let mut learner = new(&config).unwrap();
+        let losses: Vec<f64> =
+            (from..from + 3).map(|step| taken(learner.step(&batch(0), at(step)).unwrap()).loss).collect();
+        (state(&learner), losses, learner)
+    };
+    let (once, again, later) = (run(0), run(0), run(3));
+    assert!(once.0 == again.0, "the same steps leave the same bits");
+    assert_ne!(once.1[0], later.1[0], "dropout is decided by the step");
+    for model in [&once.2.model, once.2.evaluated()] {
+        let mut vectors = 0;
+        model.parameters().for_each(&mut |name, tensor| {
+            if name.contains(".spectral.") {
+                vectors += 1;
+                let length: f32 = tensor.as_slice().iter().map(|x| x * x).sum();
+                assert!((length - 1.0).abs() < 1e-5, "{name}: {length}");
+            }
+        });
+        assert_eq!(vectors, 6);
+    }
 }
 
 #[test]

@@ -12,10 +12,13 @@ use crate::parameters::Parameters;
 use crate::sequence::MemoryBudget;
 
 pub(super) fn cases() -> Vec<Case> {
-    let plain = Kind { members: 1, noise: None, given: false, budget: MemoryBudget::Unlimited };
+    let plain =
+        Kind { members: 1, noise: None, given: false, signed: false, budget: MemoryBudget::Unlimited };
     [
         ("mlcast", plain),
         ("mlcast, noise", Kind { noise: Some(3), ..plain }),
+        ("mlcast, signed", Kind { signed: true, ..plain }),
+        ("mlcast, signed, two members", Kind { members: 2, noise: Some(6), signed: true, ..plain }),
         ("mlcast, three members", Kind { members: 3, noise: Some(4), ..plain }),
         ("mlcast, two members, noise that is given", Kind { members: 2, given: true, ..plain }),
         (
@@ -35,6 +38,8 @@ struct Kind {
     noise: Option<u64>,
     /// Whether noise is given as numbers.
     given: bool,
+    /// Whether frames are 0 to 1.
+    signed: bool,
     budget: MemoryBudget,
 }
 
@@ -54,9 +59,17 @@ fn case(name: &str, kind: Kind) -> Case {
         name,
         drawn,
         move |((blocks, image_channels, kernel_size), (h, w), batch, (inputs, steps), seed)| {
-            let (members, noise) = (kind.members, kind.noise.is_some());
-            let config =
-                MlcastConfig { image_channels, blocks, kernel_size, members, noise, ..Default::default() };
+            let Kind { members, signed, .. } = kind;
+            let noise = kind.noise.is_some();
+            let config = MlcastConfig {
+                image_channels,
+                blocks,
+                kernel_size,
+                members,
+                noise,
+                signed,
+                ..Default::default()
+            };
             let frame = [batch, image_channels, h, w];
             probed(forecasting(kind, config, [inputs, steps], frame, seed)?, seed ^ 1)
         },

@@ -3,6 +3,7 @@
 mod encoder_forecaster;
 mod mlcast;
 mod pyramid;
+mod recurrent;
 mod truncated;
 
 use convgru_kernels::reference::Number;
@@ -21,6 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = encoder_forecaster::cases();
     cases.extend(pyramid::cases());
     cases.extend(mlcast::cases());
+    cases.extend(recurrent::cases());
     cases.extend(truncated::cases());
     cases
 }
@@ -68,6 +70,7 @@ impl Operation for Forecasting {
             ForecasterConfig::EncoderForecaster(config) => encoder_forecaster::describe(config),
             ForecasterConfig::Pyramid(config) => pyramid::describe(config),
             ForecasterConfig::Mlcast(config) => mlcast::describe(config),
+            ForecasterConfig::Recurrent(config) => recurrent::describe(config),
         };
         if let Some((_, forced)) = &self.teacher {
             let forced: String = forced.iter().map(|&forced| if forced { 'f' } else { '-' }).collect();

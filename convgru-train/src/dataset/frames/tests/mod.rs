@@ -5,6 +5,7 @@ use npyz::WriterBuilder;
 #[cfg(feature = "hdf5")]
 mod hdf5;
 mod on_disk;
+mod parts;
 #[cfg(feature = "zarr")]
 mod zarr;
 

@@ -1,8 +1,7 @@
 //! One radar image as rain rates, made coarser and encoded.
 
 use crate::dataset::windows::{decode, encode};
-use crate::dataset::{Quantity, Transform};
-use crate::dataset::{RadarConfig, RadarScale};
+use crate::dataset::{RainScale, Transform};
 
 /// Rain rates in mm/h, row by row, NaN where nothing was measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,15 +48,9 @@ pub(in crate::dataset) struct Encoder {
 }
 
 impl Encoder {
-    /// The encoder of a configuration.
-    pub(in crate::dataset) fn new(config: &RadarConfig) -> Self {
-        let Quantity { transform, .. } = config.quantity(None);
-        // The value 0 stands for no rain, so that a scale of dBZ must not give it to rain.
-        let least = match config.scale {
-            RadarScale::Dbz => config.reflectivity().rate(config.lowest_dbz),
-            RadarScale::LogRate | RadarScale::Rate => 0.0,
-        };
-        Self { transform, no_rain_below: config.no_rain_below.max(least) }
+    /// The encoder of a scale.
+    pub(in crate::dataset) fn new(scale: &RainScale) -> Self {
+        Self { transform: scale.quantity(None).transform, no_rain_below: scale.least_rain() }
     }
 
     /// Values 0 to 1 of a field's rates, as fine as they are kept; NaN where nothing was measured.
@@ -84,6 +77,7 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::ScaleKind;
     use proptest::prelude::*;
 
     fn field(height: usize, width: usize, rates: &[f32]) -> Field {
@@ -108,8 +102,8 @@ mod tests {
 
     #[test]
     fn rates_become_values_on_every_scale() {
-        for scale in [RadarScale::Dbz, RadarScale::LogRate, RadarScale::Rate] {
-            let config = RadarConfig { scale, ..RadarConfig::default() };
+        for scale in [ScaleKind::Dbz, ScaleKind::LogRate, ScaleKind::Rate] {
+            let config = RainScale { scale, ..RainScale::default() };
             let rates = [0.0, 0.09, 0.11, 10.0, 1e6, f32::NAN];
             let codes: Vec<u16> = Encoder::new(&config).codes(&field(1, 6, &rates)).collect();
             assert_eq!((codes[0], codes[1], codes[4], codes[5]), (0, 0, u16::MAX - 1, u16::MAX));

@@ -132,7 +132,7 @@ impl FrameSource for RadarFile<'_> {
     }
 
     fn visit(&self, _: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
-        let encoder = Encoder::new(self.config);
+        let encoder = Encoder::new(&self.config.rain());
         let mut next = steps.clone();
         let mut give = |field: Field| {
             let Some(step) = next.next() else { return Ok(()) };

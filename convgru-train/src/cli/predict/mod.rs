@@ -1,4 +1,6 @@
-//! `convgru predict`: continue a video.
+//! `convgru predict`: continue a video, or run another network over it.
+
+mod frame_by_frame;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,13 +22,18 @@ use super::{exit_codes, out, output};
 /// ensemble, the mean or all members are written. Numbers are in the unit of the training (0 to 255 after a training on uint8
 /// without a range, 0 to 1 after pictures). A .nc file also has the times, coordinates and projection of the input. Pixels that are missing in
 /// the last frame are missing in the whole forecast; a last frame without a measured pixel is refused. Pictures go from black to white.
+///
+/// A network that `import` read and that continues no frames, such as FireNet, gives a frame for each frame of the input, its states carried on
+/// from frame to frame. The input is an array of [T, C, H, W], such as voxel grids of events. Its numbers go in as they are, and a .npy file has
+/// the numbers that the network gives; pictures show 0 as black and 1 as white, or --picture-range.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.npy --frames 5 --out frames/
-  convgru predict --checkpoint runs/radar --input radar/today --frames 12 --out nowcast.nc")]
+  convgru predict --checkpoint runs/radar --input radar/today --frames 12 --out nowcast.nc
+  convgru predict --checkpoint firenet.safetensors --input voxels.npy --out pictures/")]
 pub(crate) struct Predict {
-    /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
+    /// model.safetensors, a checkpoint (*.ckpt), the folder of a run, or what import wrote
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
     /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes is set), .zarr, .grib2, .gif, animated .png, a
@@ -38,9 +45,9 @@ pub(crate) struct Predict {
     /// Read only the newest N frames [default: all frames of a file or folder; of radar images data.input_frames of the training]
     #[arg(long, value_name = "N", value_parser = super::count)]
     newest: Option<usize>,
-    /// Number of frames to predict, at least 1
+    /// Number of frames to predict, at least 1; needed by networks that continue frames
     #[arg(long, value_name = "N", value_parser = super::count)]
-    frames: usize,
+    frames: Option<usize>,
     /// Which forecasts of an ensemble to write
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     members: MembersArgument,
@@ -48,6 +55,9 @@ pub(crate) struct Predict {
     /// input and netCDF files of other programs are never replaced
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
+    /// Numbers that are black and white in pictures of a network that continues no frames [default: 0,1]
+    #[arg(long, value_name = "LOW,HIGH", value_parser = super::input::range, allow_hyphen_values = true)]
+    picture_range: Option<[f64; 2]>,
     /// Limit of the memory for reading the frames, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = super::mebibytes)]
     memory_mib: usize,
@@ -64,6 +74,10 @@ impl Predict {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot or must not be written is refused before anything is computed.
         Form::of(&self.out).map_err(exit_codes::wrong_argument)?;
+        if let Some(network) = frame_by_frame::imported(&self.checkpoint)? {
+            return self.run_frame_by_frame(&network);
+        }
+        let frames = self.expect_forecast_options()?;
         out::expect_free(&self.out, &[&self.input, &RunFolder::model_at(&self.checkpoint)])?;
         expect_writable(&self.out, &self.input)?;
         let (trained, hash) = TrainedModel::read_with_hash(&self.checkpoint)?;
@@ -75,10 +89,21 @@ impl Predict {
         input.warnings.iter().for_each(|warning| output::warn(warning));
         let provenance = Provenance::now(&output::arguments(), &trained.config.name, &hash);
         let members = self.members.into();
-        let predict = || Forecast::of_input(&trained, &input, self.frames, members, provenance);
+        let predict = || Forecast::of_input(&trained, &input, frames, members, provenance);
         let forecast = with_threads(self.threads, predict)??;
         forecast.write(&self.out)?;
         self.report(&input, &forecast)
+    }
+
+    /// The frames to predict; refuses what is for other networks.
+    fn expect_forecast_options(&self) -> anyhow::Result<usize> {
+        let refuse = |reason: &str| exit_codes::wrong_argument(anyhow::anyhow!("{reason}"));
+        if self.picture_range.is_some() {
+            return Err(refuse(
+                "--picture-range is for networks that continue no frames; pictures of a forecast have the range of the training",
+            ));
+        }
+        self.frames.ok_or_else(|| refuse("--frames N is needed: the number of frames to predict"))
     }
 
     fn report(&self, input: &Input, forecast: &Forecast) -> anyhow::Result<ExitCode> {
@@ -104,7 +129,7 @@ impl Predict {
                 output::counted(read[0], "frame"),
                 read[2],
                 read[3],
-                self.frames,
+                forecast.values.shape()[1],
                 printable(&self.out)
             ))?;
         }

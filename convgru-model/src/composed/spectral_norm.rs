@@ -1,0 +1,54 @@
+//! The vectors that spectral norms of kernels are estimated with.
+
+use std::ops::Range;
+
+use convgru_kernels::Scalar;
+
+use super::config::{RecurrentConfig, Stage};
+use super::network::RecurrentParameters;
+
+impl<T: Scalar> RecurrentParameters<T> {
+    /// One step of the power iteration of every kernel with a spectral norm, `v = W^T u / |W^T u|`, `u = W v / |W v|`
+    /// (Miyato et al. 2018). The parameters are those of the configuration.
+    pub(crate) fn iterate_spectral_norms(&mut self, config: &RecurrentConfig) {
+        for (stage, config) in config.stages.iter().enumerate() {
+            let Stage::Cell(cell) = config else { continue };
+            let passes = ["", "second."].into_iter().take(1 + usize::from(cell.second_kernel_size.is_some()));
+            for prefix in passes.filter(|_| cell.spectral_norm) {
+                for (gate, name) in ["update", "reset", "candidate"].into_iter().enumerate() {
+                    let rows = gate * cell.hidden_channels..(gate + 1) * cell.hidden_channels;
+                    self.iterate(&format!("stages.{stage}.{prefix}"), name, rows);
+                }
+            }
+        }
+    }
+
+    fn iterate(&mut self, prefix: &str, gate: &str, rows: Range<usize>) {
+        let named = self.named();
+        let find = |name: String| named.iter().position(|(other, _)| *other == name);
+        let places = [
+            format!("{prefix}input_weights"),
+            format!("{prefix}hidden_weights"),
+            format!("{prefix}spectral.{gate}.u"),
+            format!("{prefix}spectral.{gate}.v"),
+        ];
+        let [Some(input), Some(state), Some(u), Some(v)] = places.map(find) else { return };
+        let of = |place: usize| &named[place].1;
+        let row = |row: usize| of(input).slice(row).iter().chain(of(state).slice(row)).copied();
+        let mut right = vec![T::ZERO; of(v).len()];
+        for (&u, index) in of(u).as_slice().iter().zip(rows.clone()) {
+            right.iter_mut().zip(row(index)).for_each(|(to, w)| *to += u * w);
+        }
+        normalise(&mut right);
+        let mut left: Vec<T> = rows.map(|index| row(index).zip(&right).map(|(w, &v)| w * v).sum()).collect();
+        normalise(&mut left);
+        let named = self.named_mut();
+        named[u].1.as_mut_slice().copy_from_slice(&left);
+        named[v].1.as_mut_slice().copy_from_slice(&right);
+    }
+}
+
+fn normalise<T: Scalar>(values: &mut [T]) {
+    let norm = values.iter().map(|&x| x * x).sum::<T>().sqrt().max(T::from_f64(1e-12));
+    values.iter_mut().for_each(|value| *value /= norm);
+}

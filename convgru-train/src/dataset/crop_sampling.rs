@@ -1,0 +1,326 @@
+//! Which parts of frames are worth learning from: importance sampling by the rain in them.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::frames::listable_whole;
+use super::random::{Purpose, SampleKey, generator, unit};
+use super::rates::RateScale;
+use super::{DataConfig, SequenceMut, Source, Split};
+use crate::printable::printable;
+use crate::read_budget::bytes_of;
+use crate::{Error, Result};
+
+/// How parts of frames are chosen by the rain in them.
+///
+/// A part `n` of `data.frames.crop` pixels and `data.frames.time_depth` frames is taken with the probability
+///
+/// ```text
+/// q_n = min(1, q_min + m mean_c (1 - exp(-x_c / s)))
+/// ```
+/// over its measured pixels `c` with the rain rates `x_c` in mm/h: Ravuri et al. 2021, Skilful precipitation nowcasting using deep generative models
+/// of radar, Nature 597. The defaults of `q_min`, `m` and `s` are those of the sampler of datasets for mlcast.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CropSampling {
+    /// `q_min`, the probability of a part without rain, 0 to 1.
+    pub least_probability: f64,
+    /// `m`, how much rain counts, 0 or more.
+    pub rain_weight: f64,
+    /// `s`, the rain rate in mm/h above which more rain hardly counts, above 0.
+    pub rate_scale: f64,
+    /// The largest share of missing pixels of a part, 0 to 1.
+    pub most_missing: f64,
+    /// Frames from the first of a part to that of the next.
+    pub frame_stride: usize,
+    /// Pixels from a part to the next one below and beside it.
+    pub pixel_stride: usize,
+    /// The seed of what is drawn: each part has a random number of its own, by its place.
+    pub seed: u64,
+}
+
+impl Default for CropSampling {
+    fn default() -> Self {
+        Self {
+            least_probability: 1e-4,
+            rain_weight: 0.1,
+            rate_scale: 1.0,
+            most_missing: 0.1,
+            frame_stride: 3,
+            pixel_stride: 16,
+            seed: 0,
+        }
+    }
+}
+
+/// A list of parts of frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampledCrops {
+    /// The number of the first frame, the column and the row of the first pixel of each: `t`, `x` and `y`.
+    pub crops: Vec<[usize; 3]>,
+    /// How many parts with enough measured pixels were looked at.
+    pub looked_at: usize,
+}
+
+impl SampledCrops {
+    /// The list as a file for `data.frames.crop_list`.
+    ///
+    /// ```
+    /// use convgru_train::dataset::SampledCrops;
+    ///
+    /// let sampled = SampledCrops { crops: vec![[12, 30, 4]], looked_at: 100 };
+    /// assert_eq!(sampled.to_csv(), "t,x,y\n12,30,4\n");
+    /// ```
+    pub fn to_csv(&self) -> String {
+        let rows = self.crops.iter().map(|[t, x, y]| format!("{t},{x},{y}\n"));
+        std::iter::once("t,x,y\n".to_owned()).chain(rows).collect()
+    }
+}
+
+impl CropSampling {
+    fn validate(&self) -> Result<()> {
+        let refuse = |what: &str, reason: String| Err(Error::Config { field: what.into(), reason });
+        for (what, share) in
+            [("least_probability", self.least_probability), ("most_missing", self.most_missing)]
+        {
+            if !(0.0..=1.0).contains(&share) {
+                return refuse(what, format!("is {share}, but must be 0 to 1"));
+            }
+        }
+        if !(self.rain_weight >= 0.0 && self.rain_weight.is_finite()) {
+            return refuse("rain_weight", format!("is {}, but must be 0 or more", self.rain_weight));
+        }
+        if !(self.rate_scale > 0.0 && self.rate_scale.is_finite()) {
+            return refuse("rate_scale", format!("is {}, but must be above 0", self.rate_scale));
+        }
+        if self.frame_stride == 0 || self.pixel_stride == 0 {
+            return refuse("frame_stride and pixel_stride", "must each be at least 1".into());
+        }
+        Ok(())
+    }
+
+    /// Draws parts of the frames of one file of rain, whose memory is that of `data.frames.time_depth` frames. `progress` hears how many windows in
+    /// time are done, and of how many.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for fields that cannot work; [`Error::Data`], [`Error::Io`], [`Error::Format`] and [`Error::Memory`] where the file cannot
+    /// be read as rain, or its frames are smaller than the parts.
+    pub fn sample(
+        &self,
+        data: &DataConfig,
+        path: &Path,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<SampledCrops> {
+        self.validate()?;
+        let Source::Frames(frames) = &data.source else {
+            return Err(Error::Config {
+                field: "data.source".into(),
+                reason: format!(
+                    "is \"{}\", but parts are listed of frames alone (.nc, .zarr, .h5, .npy)",
+                    data.source.name()
+                ),
+            });
+        };
+        let (crop, depth) = (frames.crop, frames.time_depth);
+        // Windows are as long as parts.
+        let data =
+            DataConfig { input_frames: 1, output_frames: depth.saturating_sub(1).max(1), ..data.clone() };
+        data.validate()?;
+        let (windows, spans) = listable_whole(&data, frames, path)?;
+        let [_, height, width] = windows.frame_shape();
+        if crop == [0, 0] || crop[0] > height || crop[1] > width {
+            let reason =
+                format!("is {crop:?}, but the frames of {} have {height} x {width} pixels", printable(path));
+            return Err(Error::Config { field: "data.frames.crop".into(), reason });
+        }
+        let scale = RateScale::of_frames(frames, windows.found(), windows.name())?;
+        let highest = scale.map(|scale| scale.highest).ok_or_else(|| Error::Config {
+            field: "data.frames.rain".into(),
+            reason: "is not set, but parts are chosen by rain rates".into(),
+        })?;
+        let steps = windows.steps();
+        let starts: Vec<(usize, usize)> = spans
+            .iter()
+            .flat_map(|span| {
+                let end = (span.frames.end + 1).saturating_sub(steps);
+                (span.frames.start..end)
+                    .step_by(self.frame_stride)
+                    .map(|t| (t, span.first_window + t - span.frames.start))
+            })
+            .collect();
+        let budget = data.budget();
+        let _working = budget.work(path, bytes_of(2 * size_of::<f32>(), &[steps, height, width]))?;
+        let mut values = vec![0.0; steps * height * width];
+        let mut valid = vec![1.0; values.len()];
+        let mut sampled = SampledCrops { crops: Vec::new(), looked_at: 0 };
+        for (done, &(t, window)) in starts.iter().enumerate() {
+            let mask = windows.has_missing().then_some(&mut valid[..]);
+            windows.sequence(0, window, &mut SequenceMut { frames: &mut values, valid: mask })?;
+            let sums = Sums::new(&values, &valid, [height, width], highest / self.rate_scale);
+            self.draw(t, &sums, crop, steps, &mut sampled);
+            progress(done + 1, starts.len());
+        }
+        Ok(sampled)
+    }
+
+    /// Draws among the parts of a window.
+    fn draw(
+        &self,
+        t: usize,
+        sums: &Sums,
+        [rows, columns]: [usize; 2],
+        steps: usize,
+        sampled: &mut SampledCrops,
+    ) {
+        for y in (0..=sums.size[0] - rows).step_by(self.pixel_stride) {
+            for x in (0..=sums.size[1] - columns).step_by(self.pixel_stride) {
+                let [rain, measured] = sums.of([y, x], [rows, columns]);
+                let all = (steps * rows * columns) as f64;
+                if measured <= 0.0 || all - measured > self.most_missing * all {
+                    continue;
+                }
+                sampled.looked_at += 1;
+                let place = (y * sums.size[1] + x) as u64;
+                let key = SampleKey { seed: self.seed, split: Split::Train, epoch: t as u64, index: place };
+                let chance = (self.least_probability + self.rain_weight * rain / measured).min(1.0);
+                if unit(&mut generator(Purpose::Listing, key)) < chance {
+                    sampled.crops.push([t, x, y]);
+                }
+            }
+        }
+    }
+}
+
+/// Sums over all frames of a window and over the pixels above and to the left of a place.
+struct Sums {
+    /// Height and width of frames.
+    size: [usize; 2],
+    /// `1 - exp(-x / s)` of measured pixels and their number, one row and one column longer than frames.
+    table: Vec<[f64; 2]>,
+}
+
+impl Sums {
+    /// Of values of which 1 stands for `highest` of the rate scale.
+    fn new(values: &[f32], valid: &[f32], size: [usize; 2], highest: f64) -> Self {
+        let [height, width] = size;
+        let plane = height * width;
+        let of_pixel = |pixel: usize| {
+            let along = (pixel..values.len()).step_by(plane).filter(|&at| valid[at] > 0.0);
+            along.fold([0.0, 0.0], |[rain, count], at| {
+                [rain - (-f64::from(values[at]) * highest).exp_m1(), count + 1.0]
+            })
+        };
+        let pixels: Vec<[f64; 2]> = (0..plane).into_par_iter().map(of_pixel).collect();
+        let mut table = vec![[0.0; 2]; (height + 1) * (width + 1)];
+        for (row, pixels) in pixels.chunks_exact(width).enumerate() {
+            let mut sum = [0.0; 2];
+            for (column, pixel) in pixels.iter().enumerate() {
+                for number in 0..2 {
+                    sum[number] += pixel[number];
+                    let above = table[row * (width + 1) + column + 1][number];
+                    table[(row + 1) * (width + 1) + column + 1][number] = above + sum[number];
+                }
+            }
+        }
+        Self { size, table }
+    }
+
+    /// Of a part.
+    fn of(&self, [top, left]: [usize; 2], [rows, columns]: [usize; 2]) -> [f64; 2] {
+        let at = |row: usize, column: usize| self.table[row * (self.size[1] + 1) + column];
+        let (bottom, right) = (top + rows, left + columns);
+        [0, 1].map(|number| {
+            at(bottom, right)[number] - at(top, right)[number] - at(bottom, left)[number]
+                + at(top, left)[number]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use npyz::WriterBuilder;
+
+    use super::*;
+    use crate::dataset::{FramesConfig, RainScale};
+
+    /// Rain of 2 mm/h in the right half, none in the left one, and a missing column.
+    fn written(folder: &Path) -> std::path::PathBuf {
+        let path = folder.join("rain.npy");
+        let number = |at: usize| match at % 20 {
+            19 => f32::NAN,
+            10.. => 2.0,
+            _ => 0.0,
+        };
+        let file = std::fs::File::create(&path).unwrap();
+        let options = npyz::WriteOptions::new().default_dtype().shape(&[40, 8, 20]);
+        let mut writer = options.writer(file).begin_nd().unwrap();
+        writer.extend((0..40 * 160).map(number)).unwrap();
+        writer.finish().unwrap();
+        path
+    }
+
+    fn data() -> DataConfig {
+        let frames = FramesConfig {
+            unit: "mm/h".into(),
+            crop: [4, 5],
+            time_depth: 6,
+            rain: Some(RainScale::default()),
+            ..FramesConfig::default()
+        };
+        DataConfig { source: Source::Frames(frames), ..DataConfig::default() }
+    }
+
+    #[test]
+    fn parts_are_taken_as_often_as_their_rain_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(folder.path());
+        let sampling = CropSampling {
+            frame_stride: 1,
+            pixel_stride: 1,
+            most_missing: 0.0,
+            least_probability: 0.1,
+            ..Default::default()
+        };
+        let (mut dry, mut wet, mut half) = (0, 0, 0);
+        for seed in 0..8 {
+            let sampled = CropSampling { seed, rain_weight: 0.9, ..sampling.clone() }
+                .sample(&data(), &path, &mut |_, _| ())
+                .unwrap();
+            // 35 windows, five rows and fifteen columns of parts without the missing one.
+            assert_eq!(sampled.looked_at, 35 * 5 * 15);
+            let count = |column: usize| sampled.crops.iter().filter(|[_, x, _]| *x == column).count();
+            (dry, half, wet) = (dry + count(0), half + count(8), wet + count(12));
+            assert!(sampled.crops.iter().all(|&[t, x, y]| t <= 34 && x <= 14 && y <= 4));
+        }
+        // Of 1400 parts each; five standard deviations.
+        for (count, rain) in [(dry, 0.0), (half, 0.6), (wet, 1.0)] {
+            let chance = 0.1 + 0.9 * rain * (1.0 - (-2.0f64).exp());
+            let (mean, deviation) = (1400.0 * chance, (1400.0 * chance * (1.0 - chance)).sqrt());
+            assert!((count as f64 - mean).abs() < 5.0 * deviation, "{rain}: {count}, not {mean}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_the_same_for_the_same_seed_and_is_read_by_a_training() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(folder.path());
+        let sampling =
+            CropSampling { least_probability: 0.5, frame_stride: 2, pixel_stride: 3, ..Default::default() };
+        let mut heard = Vec::new();
+        let sampled = sampling.sample(&data(), &path, &mut |done, all| heard.push((done, all))).unwrap();
+        assert_eq!(heard.last(), Some(&(18, 18)));
+        assert_eq!(sampling.sample(&data(), &path, &mut |_, _| ()).unwrap(), sampled);
+        let list = folder.path().join("crops.csv");
+        std::fs::write(&list, sampled.to_csv()).unwrap();
+        let mut data = DataConfig { input_frames: 2, output_frames: 2, ..data() };
+        if let Source::Frames(frames) = &mut data.source {
+            frames.crop_list = list.to_str().unwrap().into();
+        }
+        let train = crate::dataset::open(&data, Some(&path), Split::Train, 0).unwrap();
+        assert_eq!(train.len(), sampled.crops.iter().filter(|[t, _, _]| t + 6 <= 32).count());
+        let refused =
+            |sampling: CropSampling| sampling.sample(&data, &path, &mut |_, _| ()).unwrap_err().to_string();
+        assert!(refused(CropSampling { rate_scale: 0.0, ..Default::default() }).contains("rate_scale"));
+        assert!(refused(CropSampling { least_probability: 2.0, ..Default::default() }).contains("0 to 1"));
+    }
+}
