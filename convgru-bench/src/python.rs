@@ -55,9 +55,9 @@ pub(crate) const PYTORCH: Packages = Packages {
 /// mlcast, beside PyTorch.
 pub(crate) const MLCAST: Packages = Packages {
     name: "mlcast",
-    packages: &["mlcast", "beartype", "jaxtyping"],
-    modules: "mlcast.models.convgru",
-    command: "cargo xtask onnx --install --torch",
+    packages: &["mlcast", "beartype", "jaxtyping", "loguru"],
+    modules: "mlcast.models.convgru, mlcast.losses",
+    command: "cargo xtask compare-pytorch --install",
     alone: true,
 };
 

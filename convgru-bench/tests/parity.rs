@@ -233,6 +233,51 @@ fn recorded_losses_and_metrics_are_reproduced() {
     assert!(row.worst_gradient_error.unwrap() <= GRADIENT_TOLERANCE, "{row:?}");
 }
 
+/// The losses of mlcast's package and the schedule of its training.
+#[test]
+fn losses_and_the_schedule_of_mlcast_are_reproduced() {
+    let rows = parity::run(&committed().join("mlcast")).unwrap();
+    let systems: Vec<&str> = rows.iter().map(|row| row.system.as_str()).collect();
+    assert_eq!(systems, ["mlcast.losses", "torch.optim.Adam"]);
+    for row in &rows {
+        assert!(row.supported && row.passed, "{row:?}");
+        assert!(row.worst_output_error.unwrap() <= OUTPUT_TOLERANCE, "{row:?}");
+    }
+    assert!(rows[0].worst_gradient_error.unwrap() <= GRADIENT_TOLERANCE, "{rows:?}");
+}
+
+/// Each recorded tensor, changed a little, fails its file.
+#[test]
+fn a_wrong_recorded_loss_of_mlcast_is_noticed() {
+    for file in ["mlcast/losses.safetensors", "mlcast/plateau.safetensors"] {
+        let record = parity::Record::read(&committed().join(file)).unwrap();
+        for tensor in record.names() {
+            // What a metric below the best decides is tried by itself.
+            if tensor == "metric" {
+                continue;
+            }
+            // A pixel is known or not.
+            let amount = if tensor.starts_with("valid") { -1.0 } else { 1e-3 };
+            let (_folder, path) = changed(file, |name, data| {
+                if name == tensor {
+                    disturb(data, amount);
+                }
+                true
+            });
+            let row = parity::check(&path);
+            assert!(row.supported && !row.passed, "{file} {tensor}: {row:?}");
+        }
+    }
+    // An improvement at the step before the rate falls keeps it.
+    let (_folder, path) = changed("mlcast/plateau.safetensors", |name, data| {
+        if name == "metric" {
+            disturb(&mut data[19 * 8..], -0.1);
+        }
+        true
+    });
+    assert!(!parity::check(&path).passed);
+}
+
 /// Each tensor of the recorded losses and metrics, changed a little, fails the file; what a
 /// change leaves as it is has its reason here.
 #[test]

@@ -16,12 +16,30 @@ pub(crate) fn draw<T: Scalar>(
 ) -> Vec<T> {
     let values = match initializer {
         Initializer::Orthogonal => orthogonal(rows, columns, random),
-        Initializer::Xavier => {
-            let bound = (6.0 / (columns + fan_out) as f64).sqrt();
-            (0..rows * columns).map(|_| bound * (2.0 * random.uniform() - 1.0)).collect()
-        }
+        Initializer::Xavier => uniform((6.0 / (columns + fan_out) as f64).sqrt(), rows * columns, random),
+        Initializer::PyTorch => uniform((1.0 / columns as f64).sqrt(), rows * columns, random),
     };
     values.into_iter().map(T::from_f64).collect()
+}
+
+/// Draws a bias of `len` numbers, beside kernels of `fan_in` numbers for each output.
+pub(crate) fn draw_bias<T: Scalar>(
+    initializer: Initializer,
+    fan_in: usize,
+    len: usize,
+    random: &mut Random,
+) -> Vec<T> {
+    match initializer {
+        Initializer::Orthogonal | Initializer::Xavier => vec![T::ZERO; len],
+        Initializer::PyTorch => {
+            uniform((1.0 / fan_in as f64).sqrt(), len, random).into_iter().map(T::from_f64).collect()
+        }
+    }
+}
+
+/// Numbers within `bound` of zero.
+fn uniform(bound: f64, len: usize, random: &mut Random) -> Vec<f64> {
+    (0..len).map(|_| bound * (2.0 * random.uniform() - 1.0)).collect()
 }
 
 /// Draws the kernels of some gates over input and state, row-major with `hidden` rows for each gate: those of a gate as one matrix,
@@ -74,6 +92,8 @@ fn orthogonal(rows: usize, columns: usize, random: &mut Random) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::composed::{Recurrent, RecurrentConfig};
+    use crate::{ConvGru, ConvGruConfig, Parameters, ResetGate};
 
     #[test]
     fn orthogonal_rows_are_orthonormal() {
@@ -99,5 +119,44 @@ mod tests {
         let bound = (6.0f64 / 60.0).sqrt();
         let largest = w.iter().fold(0.0f64, |a, &b| a.max(b.abs()));
         assert!(largest <= bound && largest > 0.99 * bound);
+    }
+
+    /// `kaiming_uniform_(weight, a=sqrt(5))`: a gain of sqrt(2 / (1 + 5)) and a bound of sqrt(3) gain / sqrt(fan_in).
+    #[test]
+    fn weights_and_biases_of_pytorch_fill_their_bound() {
+        let bound = 3.0f64.sqrt() * (2.0f64 / 6.0).sqrt() / 40.0f64.sqrt();
+        let random = &mut Random::new(3, 0);
+        let w: Vec<f64> = draw(Initializer::PyTorch, [50, 40], 20, random);
+        let b: Vec<f64> = draw_bias(Initializer::PyTorch, 40, 2000, random);
+        for drawn in [w, b] {
+            let [low, high] = drawn.iter().fold([0.0f64; 2], |[low, high], &x| [low.min(x), high.max(x)]);
+            assert!(
+                low >= -bound && low < -0.99 * bound && high <= bound && high > 0.99 * bound,
+                "{low} {high}"
+            );
+            let variance = drawn.iter().map(|x| x * x).sum::<f64>() / 2000.0;
+            assert!((variance / (bound * bound / 3.0) - 1.0).abs() < 0.1, "{variance}");
+        }
+        assert_eq!(draw_bias::<f64>(Initializer::Xavier, 40, 2, random), [0.0; 2]);
+    }
+
+    /// Both engines draw the same numbers, biases among them.
+    #[test]
+    fn stacks_of_both_engines_begin_as_pytorch_does() {
+        for reset in [ResetGate::Before, ResetGate::After] {
+            let initializer = Initializer::PyTorch;
+            let stack = ConvGruConfig { initializer, reset, ..ConvGruConfig::new(2, &[3, 4]) };
+            let composed = Recurrent::<f64>::new(RecurrentConfig::from(&stack), 7).unwrap();
+            let fused = ConvGru::<f64>::new(stack, 7).unwrap();
+            assert_eq!(composed.to_conv_gru().unwrap().parameters(), fused.parameters());
+            fused.parameters().for_each(&mut |name, tensor| {
+                // Of the first layer, whose kernels of 3 x 3 read 2 channels and the 3 of the state.
+                if name.starts_with("layers.0.") {
+                    let bound = 1.0 / (9.0f64 * 5.0).sqrt();
+                    let largest = tensor.as_slice().iter().fold(0.0f64, |a, &b| a.max(b.abs()));
+                    assert!(largest <= bound && largest > 0.1 * bound, "{name}: {largest}");
+                }
+            });
+        }
     }
 }

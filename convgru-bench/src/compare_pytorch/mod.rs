@@ -2,6 +2,7 @@
 
 mod comparison;
 mod configuration;
+mod package;
 mod peer;
 mod plan;
 
@@ -32,9 +33,10 @@ Examples:
   cargo xtask compare-pytorch --preset digits --set model.skip=true --set model.residual=last-frame
   cargo xtask train --preset quick
   cargo xtask compare-pytorch --config runs/quick/config.toml --steps 1500 --json
+  cargo xtask compare-pytorch --config runs/mlcast/config.toml --steps 100
 
-`config.toml` in the folder of a run has every field of its training. What PyTorch's side does
-not do, such as model.residual = \"motion\" or several members, is refused by the name of its field.
+`config.toml` in the folder of a run has every field of its training. A network of mlcast is trained by
+its own package with its own losses, and reads the same noise. What PyTorch's side does not do, such as model.residual = \"motion\" or several members, is refused by the name of its field.
 The comparison ends where one of the first ten steps differs: in the loss by more than 1e-4 of it,
 in the norm of the gradient by more than 1e-2.";
 
@@ -69,6 +71,7 @@ pub(crate) struct ComparePytorchOptions {
 pub(crate) fn run(options: &ComparePytorchOptions) -> anyhow::Result<()> {
     if options.install {
         python::install(python::PYTORCH)?;
+        python::install(python::MLCAST)?;
         note("installed; `cargo xtask compare-pytorch --preset digits` compares");
         return Ok(());
     }
@@ -94,20 +97,17 @@ fn compare(options: &ComparePytorchOptions, config: &RunConfig) -> anyhow::Resul
     let mut learner = Learner::new(config, &training.quantity().transform)?;
     let mut loader = DataLoader::new(training, config);
     let first = loader.batch(loader.cursor(0))?;
-    anyhow::ensure!(
-        first.valid.is_none(),
-        "PyTorch's training knows no missing pixels, and this data may have some"
-    );
-    plan.shape = first.frames.shape().to_vec();
+    plan.of_batch(config, &first)?;
     let first = TrainedModel { model: learner.evaluated().clone(), config: config.clone(), step: 0 };
-    let python = python::interpreter(options.python.as_deref(), python::PYTORCH)?;
-    let mut peer = Peer::start(&python, &plan, &first.to_safetensors()?)?;
+    let python = python::interpreter(options.python.as_deref(), plan.packages())?;
+    let mut peer = Peer::start(&python, &plan, &package::weights(&first)?)?;
 
     let mut steps = Vec::new();
     let mut progress = Progress::new(usize::try_from(options.steps)?);
     for step in 0..options.steps {
         let cursor = loader.cursor(step);
         let batch = loader.batch(cursor)?;
+        let noise = package::noise(&learner, cursor, plan.noise)?;
         let begun = Instant::now();
         let taken = learner.step(&batch, cursor)?;
         let seconds = begun.elapsed().as_secs_f64();
@@ -117,7 +117,8 @@ fn compare(options: &ComparePytorchOptions, config: &RunConfig) -> anyhow::Resul
                 step + 1
             );
         };
-        let theirs = peer.step(ours.learning_rate, batch.frames.as_slice())?;
+        let valid = batch.valid.as_ref().map_or(&[][..], |valid| valid.as_slice());
+        let theirs = peer.step(ours.learning_rate, [batch.frames.as_slice(), &noise, valid])?;
         let both = Step {
             step: step + 1,
             loss: ours.loss,

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use anyhow::Context;
-use convgru_model::import;
 use convgru_train::trainer::TrainedModel;
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use super::package;
 use super::plan::Plan;
 use crate::python;
 
@@ -46,10 +46,10 @@ impl Peer {
         Ok(Self { process, input: Some(input), lines: BufReader::new(output), folder })
     }
 
-    /// One step.
-    pub(super) fn step(&mut self, learning_rate: f64, frames: &[f32]) -> anyhow::Result<Taken> {
+    /// One step, of frames, noise and known pixels; the last two may be empty as the plan says.
+    pub(super) fn step(&mut self, learning_rate: f64, numbers: [&[f32]; 3]) -> anyhow::Result<Taken> {
         let mut bytes = learning_rate.to_le_bytes().to_vec();
-        bytes.extend(frames.iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend(numbers.into_iter().flatten().flat_map(|value| value.to_le_bytes()));
         let input = self.input.as_mut().context("the process has been ended")?;
         let sent = input.write_all(&bytes).and_then(|()| input.flush());
         let mut line = String::new();
@@ -67,8 +67,7 @@ impl Peer {
         let status = self.process.wait()?;
         anyhow::ensure!(status.success(), "compare_pytorch.py failed ({status})");
         let bytes = fs::read(self.folder.path().join("retrained.safetensors"))?;
-        let mut model = ours.model.clone();
-        import::from_safetensors(&bytes, model.parameters_mut())?;
+        let model = package::with_weights(&ours.model, &bytes)?;
         Ok(TrainedModel { model, config: ours.config.clone(), step: ours.step })
     }
 }

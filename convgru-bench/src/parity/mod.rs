@@ -10,6 +10,7 @@ mod clipping;
 mod compare;
 mod metrics;
 mod mlcast;
+mod mlcast_losses;
 mod network;
 mod optimizers;
 mod originals;
@@ -142,6 +143,7 @@ enum Kind {
     /// Update blocks of RAFT.
     RaftUpdate,
     Mlcast,
+    MlcastLosses,
     /// A checkpoint of mlcast, and the forecast of its network in 32 bits.
     MlcastCheckpoint(PathBuf),
     Trajectory,
@@ -159,6 +161,7 @@ impl Kind {
             (_, "trajectory") => Ok(Self::Trajectory),
             (_, "metrics") => Ok(Self::Metrics),
             ("mlcast", _) => Ok(Self::Mlcast),
+            ("mlcast.losses", _) => Ok(Self::MlcastLosses),
             ("torch.optim.lr_scheduler", _) => schedules::Recipe::of(record).map(Self::Schedules),
             (system, _) if system.starts_with("torch.optim.") => {
                 optimizers::Recipe::of(record).map(Self::Optimizer)
@@ -197,6 +200,7 @@ impl Kind {
             Self::Network(recipe) => recipe.compare(record),
             Self::RaftUpdate => raft_update::compare(record),
             Self::Mlcast => mlcast::compare(record),
+            Self::MlcastLosses => mlcast_losses::compare(record),
             Self::MlcastCheckpoint(checkpoint) => mlcast::compare_checkpoint(record, &checkpoint),
             Self::Trajectory => trajectory::compare(record),
             Self::Optimizer(recipe) => recipe.compare(record),

@@ -1,11 +1,11 @@
-//! Pyramids, trained here and compared with what PyTorch made of the same training, which was recorded by
+//! Pyramids and a network of mlcast, trained here and compared with what PyTorch made of the same training, which was recorded by
 //!
 //! ```text
 //! cargo xtask compare-pytorch --config convgru-bench/tests/compare_pytorch/NAME.toml --steps 10 --threads 1 --json \
 //!   > convgru-bench/tests/compare_pytorch/NAME.json
 //! ```
 //!
-//! A shell script says it again in the place of PyTorch.
+//! and of mlcast with `--data convgru-bench/tests/compare_pytorch/mlcast.npy --steps 100`. A shell script says it again in the place of PyTorch.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -52,20 +52,34 @@ fn compare(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_convgru-bench")).arg("compare-pytorch").args(arguments).output().unwrap()
 }
 
-fn repeated(name: &str, python: &Path) -> Output {
-    let config = format!("{FOLDER}/{name}.toml");
-    let python = python.to_str().unwrap();
-    compare(&["--config", &config, "--steps", "10", "--threads", "1", "--json", "--python", python])
+fn repeated(name: &str, steps: usize, python: &Path) -> Output {
+    let (config, data) = (format!("{FOLDER}/{name}.toml"), format!("{FOLDER}/{name}.npy"));
+    let (steps, python) = (steps.to_string(), python.to_str().unwrap());
+    let mut arguments = vec![
+        "--config",
+        config.as_str(),
+        "--steps",
+        steps.as_str(),
+        "--threads",
+        "1",
+        "--json",
+        "--python",
+        python,
+    ];
+    if Path::new(&data).exists() {
+        arguments.extend(["--data", data.as_str()]);
+    }
+    compare(&arguments)
 }
 
-fn expect_agreement(name: &str) {
+fn expect_agreement(name: &str, steps: usize) {
     let recorded = recorded(name);
-    let output = repeated(name, &impostor(name, &recorded));
+    let output = repeated(name, steps, &impostor(name, &recorded));
     assert!(output.status.success(), "{name}: {}", text(&output.stderr));
     let comparison: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let steps = comparison["steps"].as_array().unwrap();
-    assert_eq!((steps.len(), recorded.len()), (10, 10));
-    for step in steps {
+    let taken = comparison["steps"].as_array().unwrap();
+    assert_eq!((taken.len(), recorded.len()), (steps, steps));
+    for step in taken {
         for quantity in ["loss", "gradient_norm"] {
             let [ours, theirs] =
                 [quantity.to_owned(), format!("{quantity}_pytorch")].map(|name| step[name].as_f64().unwrap());
@@ -79,12 +93,18 @@ fn expect_agreement(name: &str) {
 
 #[test]
 fn two_scales_train_as_in_pytorch() {
-    expect_agreement("two_scales");
+    expect_agreement("two_scales", 10);
 }
 
 #[test]
 fn skip_and_residual_train_as_in_pytorch() {
-    expect_agreement("skip");
+    expect_agreement("skip", 10);
+}
+
+/// The package itself is on the other side, with its losses and the same noise.
+#[test]
+fn a_network_of_mlcast_trains_as_in_its_package() {
+    expect_agreement("mlcast", 100);
 }
 
 #[test]
@@ -92,7 +112,7 @@ fn another_training_ends_the_comparison() {
     let mut steps = recorded("two_scales");
     let loss = steps[3]["loss_pytorch"].as_f64().unwrap();
     steps[3]["loss_pytorch"] = json!(loss * 1.001);
-    let output = repeated("two_scales", &impostor("another", &steps));
+    let output = repeated("two_scales", 10, &impostor("another", &steps));
     let said = text(&output.stderr);
     assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
     assert!(said.contains("do not train the same: the loss of step 4"), "{said}");

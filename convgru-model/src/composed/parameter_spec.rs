@@ -164,22 +164,26 @@ fn add_traj_gru(config: &CellConfig, specs: &mut Vec<ParameterSpec>) {
 }
 
 /// Tensors to begin with, one for each parameter. The kernels of a gate over input and state are drawn as one, whose rows
-/// are side by side.
+/// are side by side. A bias is that of the kernels drawn before it.
 pub(crate) fn draw<T: Scalar>(
     specs: &[ParameterSpec],
     config: &CellConfig,
     random: &mut Random,
 ) -> Vec<Tensor<T>> {
     let mut drawn = Vec::with_capacity(specs.len());
+    let mut fan_in = 1;
     while let Some(spec) = specs.get(drawn.len()) {
         let next = specs.get(drawn.len() + 1).filter(|next| {
             spec.name.ends_with("input_weights")
                 && next.name.ends_with("hidden_weights")
                 && next.start == spec.start
         });
+        if let InitialValue::Kernel { .. } = spec.start {
+            fan_in = spec.columns() + next.map_or(0, ParameterSpec::columns);
+        }
         match next {
             Some(next) => drawn.extend(draw_joint([spec, next], config, random)),
-            None => drawn.push(spec.draw(config, random)),
+            None => drawn.push(spec.draw(config, fan_in, random)),
         }
     }
     drawn
@@ -191,7 +195,7 @@ fn draw_joint<T: Scalar>(
     config: &CellConfig,
     random: &mut Random,
 ) -> [Tensor<T>; 2] {
-    let widths = specs.map(|spec| spec.shape[1..].iter().product::<usize>());
+    let widths = specs.map(ParameterSpec::columns);
     let InitialValue::Kernel { blocks } = specs[0].start else { unreachable!("kernels of gates are drawn") };
     let sizes = [blocks, specs[0].shape[0] / blocks];
     let taps = specs[1].shape[2..].iter().product();
@@ -214,14 +218,24 @@ fn draw_kernel<T: Scalar>(
 }
 
 impl ParameterSpec {
-    /// A tensor to begin with.
-    fn draw<T: Scalar>(&self, config: &CellConfig, random: &mut Random) -> Tensor<T> {
+    /// Numbers of a row.
+    fn columns(&self) -> usize {
+        self.shape[1..].iter().product()
+    }
+
+    /// A tensor to begin with; a bias beside kernels of `fan_in` numbers for each output.
+    fn draw<T: Scalar>(&self, config: &CellConfig, fan_in: usize, random: &mut Random) -> Tensor<T> {
         let len: usize = self.shape.iter().product();
         let values = match self.start {
             InitialValue::Kernel { blocks } => {
-                let columns = self.shape[1..].iter().product();
+                let columns = self.columns();
                 let taps = self.shape[2..].iter().product();
                 draw_kernel(config, [self.shape[0], columns], blocks, taps, random)
+            }
+            InitialValue::Number { first, value, rest } if self.name.ends_with("bias") => {
+                let drawn = init::draw_bias::<f64>(config.initializer, fan_in, len, random);
+                let number = |(i, drawn)| T::from_f64(drawn + if i < first { value } else { rest });
+                drawn.into_iter().enumerate().map(number).collect()
             }
             InitialValue::Number { first, value, rest } => {
                 (0..len).map(|i| T::from_f64(if i < first { value } else { rest })).collect()

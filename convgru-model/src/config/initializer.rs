@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How weights are drawn before training. Biases start at zero.
+/// How the weights of cells are drawn before training. Biases start at zero, but for [`PyTorch`](Self::PyTorch).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Initializer {
@@ -13,4 +13,8 @@ pub enum Initializer {
     /// Uniform within `sqrt(6 / (fan_in + fan_out))` of zero (Glorot and Bengio 2010),
     /// with the fans of the joint kernel over input and hidden state.
     Xavier,
+    /// Uniform within `1 / sqrt(fan_in)` of zero, with the fan of the joint kernel over input and hidden state, and biases as well:
+    /// what `torch.nn.Conv2d` begins with, `kaiming_uniform_` with `a = sqrt(5)` (He et al. 2015). In TOML and JSON `"pytorch"`.
+    #[serde(rename = "pytorch")]
+    PyTorch,
 }

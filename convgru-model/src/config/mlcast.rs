@@ -57,7 +57,8 @@ pub struct MlcastConfig {
     /// Whether frames have numbers from 0 to 1, which are -1 to 1 within the network. Without it the network takes and gives numbers as they
     /// are, as mlcast's package does.
     pub signed: bool,
-    /// How weights are drawn before training.
+    /// How weights are drawn before training; by default as the package does. Orthogonal matrices of a thousand channels take
+    /// minutes.
     pub initializer: Initializer,
     /// How exactly convolutions are computed.
     pub precision: Precision,
@@ -72,8 +73,7 @@ impl Default for MlcastConfig {
             members: 1,
             noise: false,
             signed: false,
-            // Orthogonal matrices of a thousand channels take minutes.
-            initializer: Initializer::Xavier,
+            initializer: Initializer::PyTorch,
             precision: Precision::default(),
         }
     }
@@ -107,6 +107,14 @@ impl MlcastConfig {
     /// Whether the coarsest cell of the decoder reads noise.
     pub fn reads_noise(&self) -> bool {
         self.noise || self.members > 1
+    }
+
+    /// The shape of the noise of a forecast of frames of some height and width, `[members, steps, N, C', H', W']` with the channels, rows
+    /// and columns of the coarsest states.
+    pub fn noise_shape(&self, batch: usize, [height, width]: [usize; 2], steps: usize) -> [usize; 6] {
+        let of_coarsest = |size: usize| (0..self.blocks).fold(size, |size, _| size.div_ceil(DOWN));
+        let channels = self.channels(self.blocks);
+        [self.members, steps, batch, channels, of_coarsest(height), of_coarsest(width)]
     }
 
     /// The number of parameters.

@@ -9,7 +9,7 @@ mod safetensors;
 mod state_dict;
 
 pub(crate) use mlcast::SYSTEM as MLCAST;
-pub use mlcast::mlcast;
+pub use mlcast::{mlcast, mlcast_noise};
 pub use networks::networks;
 pub use original::original;
 pub use safetensors::{to_safetensors, to_smallest_safetensors};

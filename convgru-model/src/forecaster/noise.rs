@@ -72,12 +72,28 @@ impl<T: Scalar> Noise<T> {
         Ok(())
     }
 
-    /// The noise as a tensor, `[members, steps, N, C', H', W']`.
-    #[cfg(feature = "gradcheck")]
-    pub(crate) fn to_tensor(&self, [members, steps]: [usize; 2], step: Extent) -> Result<Tensor<T>> {
+    /// The numbers of a shape [`MlcastConfig::noise_shape`](crate::MlcastConfig::noise_shape).
+    ///
+    /// # Shapes
+    /// the result: `[members, steps, N, C', H', W']`, of numbers that are given as many steps as there are
+    ///
+    /// # Errors
+    /// If the numbers that are given have another shape, or memory does not hold as many.
+    ///
+    /// ```
+    /// use convgru_model::{MlcastConfig, Noise};
+    ///
+    /// let config = MlcastConfig { blocks: 2, members: 3, ..Default::default() };
+    /// let shape = config.noise_shape(1, [8, 8], 5);
+    /// assert_eq!(shape, [3, 5, 1, 16, 2, 2]);
+    /// let noise = Noise::<f32>::Seed(1).to_tensor(shape)?;
+    /// assert_eq!(Noise::Given(noise.clone()).to_tensor(shape)?, noise);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn to_tensor(&self, [members, steps, n, c, h, w]: [usize; 6]) -> Result<Tensor<T>> {
+        let step = Extent { batch: n, channels: c, height: h, width: w };
         match self {
             Self::Seed(seed) => {
-                let [n, c, h, w] = step.dims();
                 let mut numbers = Tensor::try_zeros(&[members, steps, n, c, h, w])?;
                 for (index, image) in numbers.as_mut_slice().chunks_exact_mut(step.image_len()).enumerate() {
                     draw(*seed, [index / n / steps, index / n % steps, index % n], image);

@@ -171,9 +171,13 @@ pub fn read<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Result<Forecaster<T>>
 /// # Errors
 /// [`Error::ShapeMismatch`] for other dimensions or channels than those of the coarsest states.
 pub fn noise<T: Scalar>(config: &MlcastConfig, noise: &Tensor<T>) -> Result<Noise<T>> {
+    Ok(Noise::Given(reordered_noise(noise, &order(config.image_channels, config.blocks))?))
+}
+
+/// Noise whose channels were `order` before.
+pub(crate) fn reordered_noise<T: Scalar>(noise: &Tensor<T>, order: &[usize]) -> Result<Tensor<T>> {
     let shape = noise.shape();
     expect_rank("noise", shape, &["members", "steps", "N", "C", "H", "W"])?;
-    let order = order(config.image_channels, config.blocks);
     let mut expected = shape.to_vec();
     expected[3] = order.len();
     expect_shape("noise", shape, &expected)?;
@@ -182,7 +186,7 @@ pub fn noise<T: Scalar>(config: &MlcastConfig, noise: &Tensor<T>) -> Result<Nois
         let (channel, first) = (index / plane % order.len(), index / (plane * order.len()) * order.len());
         noise.as_slice()[(first + order[channel]) * plane + index % plane]
     };
-    Ok(Noise::Given(Tensor::from_fn(shape, number)))
+    Ok(Tensor::from_fn(shape, number))
 }
 
 /// A cell of mlcast's network and of ours.

@@ -97,7 +97,8 @@ impl Drawn {
         if !config.reads_noise() {
             return Ok(Self { extent, steps, numbers: Vec::new() });
         }
-        let numbers = noise.to_tensor([config.members, steps], extent)?;
+        let [n, c, h, w] = extent.dims();
+        let numbers = noise.to_tensor([config.members, steps, n, c, h, w])?;
         Ok(Self { extent, steps: numbers.shape()[1], numbers: numbers.as_slice().to_vec() })
     }
 

@@ -28,7 +28,7 @@ pub use sampling_schedule::{SamplingDecay, SamplingSchedule};
 
 use crate::checkpoint::ValidationRecord;
 use crate::dataset::{DataConfig, Transform};
-use crate::loss::{LeadWeights, Loss, LossTerm, LossTerms, Objective};
+use crate::loss::{Clamp, LeadWeights, Loss, LossTerm, LossTerms, Objective};
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::{Monitor, ScheduleConfig, ScheduleKind};
 
@@ -79,6 +79,8 @@ pub struct TrainingConfig {
     pub loss: LossTerms,
     /// How much each lead time counts in the loss.
     pub lead_weights: LeadWeights,
+    /// Bounds that predictions are clamped to before every loss, in the values of frames.
+    pub clamp: Clamp,
     /// Gradients are scaled down to this norm; 0 leaves them as they are.
     pub clip_norm: f64,
     /// Which norm: 1 for the sum of absolute values, 2 for the Euclidean length, `inf`
@@ -151,7 +153,7 @@ impl TrainingConfig {
             term
         };
         let terms = LossTerms(self.loss.0.iter().map(over_values).collect());
-        Objective { terms, lead_weights: self.lead_weights.clone() }
+        Objective { terms, lead_weights: self.lead_weights.clone(), clamp: self.clamp }
     }
 }
 
@@ -163,6 +165,7 @@ impl Default for TrainingConfig {
             accumulate: 1,
             loss: Loss::Mse.into(),
             lead_weights: LeadWeights::default(),
+            clamp: Clamp::default(),
             clip_norm: 1.0,
             clip_norm_type: 2.0,
             clip_value: 0.0,

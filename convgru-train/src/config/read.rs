@@ -209,12 +209,16 @@ fn add_section(
 }
 
 /// A loss that an overlay names takes the place of the loss before, and its constants have their defaults; constants alone
-/// change the loss that is there.
+/// change the loss that is there. So does the spread of an ensemble.
 fn replace_loss(base: &mut Table, overlay: &Table) {
-    let Some(loss) = field(overlay, "training.loss") else { return };
-    let has_constants_alone = loss.as_table().is_some_and(|loss| !loss.contains_key("kind"));
-    if let (false, Some(Value::Table(training))) = (has_constants_alone, base.get_mut("training")) {
-        training.insert("loss".into(), loss.clone());
+    for (section, name) in [("training", "loss"), ("training.loss", "spread")] {
+        let Some(given) = field(overlay, &join(section, name)) else { continue };
+        let has_constants_alone = given.as_table().is_some_and(|given| !given.contains_key("kind"));
+        let holder =
+            section.split('.').try_fold(&mut *base, |table, name| table.get_mut(name)?.as_table_mut());
+        if let (false, Some(holder)) = (has_constants_alone, holder) {
+            holder.insert(name.into(), given.clone());
+        }
     }
 }
 

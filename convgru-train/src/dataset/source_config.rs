@@ -130,3 +130,22 @@ impl From<Source> for Fields {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Preset, RunConfig};
+
+    #[test]
+    fn radar_images_are_read_as_the_frames_of_rain_of_a_preset() {
+        let preset = RunConfig::preset(Preset::Mlcast).data.source;
+        let Source::Frames(frames) = &preset else { panic!("{preset:?}") };
+        let Source::Radar(radar) = preset.of_kind(SourceKind::Radar) else { panic!("no radar images") };
+        assert_eq!(Some(radar.rain()), frames.rain);
+        assert_eq!((radar.downsample, radar.crop, radar.held_back), (1, [256, 256], 0.15));
+        assert_eq!(preset.of_kind(SourceKind::Frames), preset);
+        // Other frames tell nothing of radar images.
+        let plain = Source::Frames(FramesConfig::default());
+        assert_eq!(plain.of_kind(SourceKind::Radar), Source::Radar(RadarConfig::default()));
+    }
+}

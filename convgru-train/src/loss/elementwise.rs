@@ -104,7 +104,10 @@ impl Loss {
 
     /// Whether the loss is a sum over elements by themselves.
     fn is_of_elements(&self) -> bool {
-        !matches!(self, Self::GradientDifference { .. } | Self::Ssim { .. } | Self::Crps { .. })
+        !matches!(
+            self,
+            Self::GradientDifference { .. } | Self::Ssim { .. } | Self::Crps { .. } | Self::TemporalPenalty
+        )
     }
 
     fn elements<'a, T: Scalar>(
@@ -154,8 +157,8 @@ impl<T: Scalar> Elements<'_, T> {
             }
             // Of one forecast the score of an ensemble is the absolute error.
             Loss::L1 | Loss::Crps { .. } => self.reduce(gradient, pointwise::absolute),
-            Loss::GradientDifference { .. } | Loss::Ssim { .. } => {
-                unreachable!("{} is summed over planes", loss.name())
+            Loss::GradientDifference { .. } | Loss::Ssim { .. } | Loss::TemporalPenalty => {
+                unreachable!("{} is no sum over elements by themselves", loss.name())
             }
         }
     }

@@ -11,13 +11,13 @@ use crate::parallel;
 ///
 /// ```text
 /// L = sum over k of |X_k - y| / K  -  sum over j < k of |X_j - X_k| / c
-/// c = K^2, or K (K - 1) for Spread::Fair
+/// c = K^2, or that of another Spread
 /// dL/dX_k = sign(X_k - y) / K  -  sum over j of sign(X_k - X_j) / c,  each sign zero at zero
 /// ```
 ///
 /// The forecasts lie in groups of channels, as a head with `K` times the channels gives them:
 /// channels `k C` to `(k + 1) C` are those of member `k`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct EnsembleScore {
     /// Members of the ensemble, at least 2.
     pub(super) members: usize,
@@ -63,7 +63,7 @@ impl EnsembleScore {
 
     /// The score of one element; calls `visit` with the derivative by each member.
     fn of_element(&self, x: &[f64], y: f64, mut visit: impl FnMut(usize, f64)) -> f64 {
-        let (members, pairs) = (self.members as f64, self.pairs());
+        let (members, pairs) = (self.members as f64, self.spread.pairs(self.members));
         let mut value = 0.0;
         for (k, &member) in x.iter().enumerate() {
             let mut slope = sign(member - y) / members;
@@ -77,15 +77,6 @@ impl EnsembleScore {
             visit(k, slope);
         }
         value
-    }
-
-    /// What the differences of pairs are divided by; one member has no pair.
-    pub(super) fn pairs(&self) -> f64 {
-        let members = self.members as f64;
-        match self.spread {
-            Spread::Ensemble => members * members,
-            Spread::Fair => members * (members - 1.0),
-        }
     }
 }
 
@@ -125,7 +116,7 @@ mod tests {
     fn scores_are_those_of_the_metric() {
         let ensemble = Tensor::<f64>::from_fn(&[4, 6], |i| ((i * 7) % 11) as f64 * 0.3);
         let observed = Tensor::<f64>::from_fn(&[6], |i| i as f64 * 0.5);
-        for spread in [Spread::Ensemble, Spread::Fair] {
+        for spread in [Spread::Ensemble, Spread::Fair, Spread::AlmostFair { alpha: 0.6 }] {
             let expected: f64 =
                 crps(&ensemble, &observed, spread).unwrap().as_slice().iter().sum::<f64>() / 6.0;
             let members = ensemble.clone().reshape(&[1, 1, 4, 2, 3]).unwrap();

@@ -6,6 +6,7 @@ use super::elementwise::check;
 use super::ensemble::EnsembleScore;
 use super::planes::{PlaneSize, Planes};
 use super::reduce::Elements;
+use super::temporal_penalty::{self, Pair};
 use super::{Loss, Objective, Truth, gradient_difference, similarity};
 use crate::{Error, Result};
 
@@ -65,19 +66,44 @@ impl<'a, T: Scalar> LeadTimes<'a, T> {
         Planes { x: self.prediction.slice(t), y: self.truth.frames.slice(t), valid, size: self.size }
     }
 
+    /// The frames of a lead time with those before it; none of the first.
+    pub(super) fn pair(&self, t: usize) -> Option<Pair<'a, T>> {
+        let [before, after] = [t.checked_sub(1)?, t].map(|t| self.planes(t));
+        Some(Pair {
+            frames: [before.x, after.x],
+            valid: [before.valid, after.valid],
+            sample: self.sample,
+            members: self.members,
+        })
+    }
+
     /// The number of parts of a loss at a lead time.
     pub(super) fn count(&self, t: usize, loss: &Loss) -> f64 {
         let planes = self.planes(t);
         match loss {
             Loss::GradientDifference { .. } => planes.sum(gradient_difference::count),
             &Loss::Ssim { window } => planes.sum(|plane| similarity::count(plane, window)),
+            Loss::TemporalPenalty => self.pair(t).map_or(0.0, |pair| pair.count()),
             _ if planes.valid.is_empty() => planes.x.len() as f64,
             _ => planes.valid.iter().filter(|valid| valid.to_f64() != 0.0).count() as f64,
         }
     }
 
-    /// The sum of a loss over its parts at a lead time; adds its derivatives with a factor.
-    pub(super) fn sum(&self, t: usize, loss: &Loss, gradient: Option<(&mut [T], f64)>) -> f64 {
+    /// The sum of a loss over its parts at all lead times with their weights; adds its derivatives with a factor.
+    pub(super) fn sum(&self, loss: &Loss, mut gradient: Option<(&mut Tensor<T>, f64)>) -> f64 {
+        if let Loss::TemporalPenalty = loss {
+            return temporal_penalty::sum(self, gradient);
+        }
+        let mut sum = 0.0;
+        for (t, lead) in self.steps() {
+            let slot = gradient.as_mut().map(|(gradient, scale)| (gradient.slice_mut(t), *scale * lead));
+            sum += lead * self.sum_at(t, loss, slot);
+        }
+        sum
+    }
+
+    /// The sum of a loss over its parts at a lead time.
+    fn sum_at(&self, t: usize, loss: &Loss, gradient: Option<(&mut [T], f64)>) -> f64 {
         let planes = self.planes(t);
         let elements = Elements { x: planes.x, y: planes.y, weight: planes.valid };
         match (loss, gradient) {

@@ -23,10 +23,12 @@
 //! | [`Loss::GradientDifference`] | `\| \|y_b - y_a\| - \|x_b - x_a\| \|^alpha` over pairs of neighbours `a`, `b` (Mathieu et al. 2016, arXiv 1511.05440) |
 //! | [`Loss::Ssim`] | `1 - S` over windows inside the frame, `S` as in [`metric::ssim`](crate::metric::ssim()) |
 //! | [`Loss::Crps`] | the continuous ranked probability score over elements, of several forecasts of the same frames: [`metric::crps`](crate::metric::crps()) |
+//! | [`Loss::TemporalPenalty`] | `\|x_(t + 1) - x_t\|` over the members of an ensemble and pairs of lead times |
 //!
 //! An [`Objective`] is what a run minimises: a weighted sum of losses over lead times of different weight and pixels
-//! whose truth is known.
+//! whose truth is known; [`Clamp`] bounds the predictions that it sees.
 
+mod clamp;
 mod elementwise;
 mod ensemble;
 mod ensemble_members;
@@ -40,12 +42,14 @@ mod rain;
 mod reduce;
 mod reference;
 mod similarity;
+mod temporal_penalty;
 mod terms;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use clamp::Clamp;
 pub use elementwise::Reduction;
 pub use lead_weights::LeadWeights;
 pub use objective::{Objective, PartCounts, PredictedFrames, Truth};
@@ -128,13 +132,23 @@ pub enum Loss {
         #[serde(default)]
         window: SsimWindow,
     },
-    /// The continuous ranked probability score of the members of an ensemble; all other losses are of their mean. Of one
-    /// forecast it is the absolute error.
+    /// The continuous ranked probability score of the members of an ensemble. Of one forecast it is the absolute error, whatever
+    /// the spread; a run with one member refuses it.
     Crps {
         /// How the spread of the ensemble is estimated.
         #[serde(default)]
         spread: Spread,
     },
+    /// How much each member of an ensemble changes from one lead time to the next: the mean of
+    ///
+    /// ```text
+    /// |x_(t + 1) - x_t|
+    /// ```
+    ///
+    /// over members, pairs of lead times that follow each other, and pixels whose truth is known at both; a pair weighs as
+    /// much as its later lead time. It looks at no truth, so that it stands beside another loss: its weight is `temporal_lambda`
+    /// of mlcast's `CRPS` and `AFCRPS`, 0.01 in its training.
+    TemporalPenalty,
 }
 
 fn one() -> f64 {
@@ -143,7 +157,7 @@ fn one() -> f64 {
 
 impl Loss {
     /// The names of all losses.
-    pub const NAMES: [&str; 10] = [
+    pub const NAMES: [&str; 11] = [
         "mse",
         "l1",
         "huber",
@@ -154,10 +168,11 @@ impl Loss {
         "gradient-difference",
         "ssim",
         "crps",
+        "temporal-penalty",
     ];
 
     /// All losses with the defaults of their constants, in the order of [`NAMES`](Self::NAMES).
-    pub fn all() -> [Self; 10] {
+    pub fn all() -> [Self; 11] {
         [
             Self::Mse,
             Self::L1,
@@ -169,6 +184,7 @@ impl Loss {
             Self::GradientDifference { alpha: 1.0 },
             Self::Ssim { window: SsimWindow::default() },
             Self::Crps { spread: Spread::default() },
+            Self::TemporalPenalty,
         ]
     }
 
@@ -190,6 +206,7 @@ impl Loss {
             Self::GradientDifference { .. } => 7,
             Self::Ssim { .. } => 8,
             Self::Crps { .. } => 9,
+            Self::TemporalPenalty => 10,
         };
         Self::NAMES[index]
     }
@@ -200,9 +217,9 @@ impl Loss {
         matches!(self, Self::BceWithLogits { .. })
     }
 
-    /// Whether the loss scores the members of an ensemble rather than their mean.
+    /// Whether the loss is of the members of an ensemble rather than of their mean.
     pub fn on_members(&self) -> bool {
-        matches!(self, Self::Crps { .. })
+        matches!(self, Self::Crps { .. } | Self::TemporalPenalty)
     }
 
     /// Checks every constant.
@@ -222,6 +239,7 @@ impl Loss {
             Self::GradientDifference { alpha } if !(*alpha >= 1.0 && alpha.is_finite()) => {
                 Some(format!("alpha: {alpha} is no exponent from 1 on, where the loss has a derivative"))
             }
+            Self::Crps { spread } => spread.fault().map(|fault| format!("spread.{fault}")),
             _ => None,
         };
         match fault {

@@ -4,7 +4,7 @@ use convgru_model::{PredictionGradient, Scalar, Tensor, mean_of_members};
 
 use super::ensemble_members::{members_of, share_out};
 use super::lead_times::LeadTimes;
-use super::{LeadWeights, Loss, LossTerm, LossTerms, invalid};
+use super::{Clamp, LeadWeights, Loss, LossTerm, LossTerms, clamp, invalid};
 use crate::Result;
 use crate::dataset::Batch;
 
@@ -19,7 +19,7 @@ use crate::dataset::Batch;
 /// where a part counts if the truth of all its pixels is known. A loss without such parts is 0.
 ///
 /// Of an ensemble, whose prediction has `K` times the channels of the truth, all losses are those of the mean over the members
-/// but for [`Loss::Crps`], which is that of the members. A loss of logits is none of an ensemble: the mean of
+/// but for [`Loss::Crps`] and [`Loss::TemporalPenalty`], which are of the members. A loss of logits is none of an ensemble: the mean of
 /// probabilities has no logits that the network computed.
 ///
 /// ```
@@ -46,12 +46,14 @@ pub struct Objective {
     pub terms: LossTerms,
     /// How much each lead time counts.
     pub lead_weights: LeadWeights,
+    /// Bounds that predictions are clamped to before every loss.
+    pub clamp: Clamp,
 }
 
 impl<L: Into<LossTerms>> From<L> for Objective {
-    /// With equal lead times.
+    /// With equal lead times, of predictions as they are.
     fn from(terms: L) -> Self {
-        Self { terms: terms.into(), lead_weights: LeadWeights::default() }
+        Self { terms: terms.into(), lead_weights: LeadWeights::default(), clamp: Clamp::default() }
     }
 }
 
@@ -62,6 +64,13 @@ pub struct PredictedFrames<'a, T> {
     pub output: &'a Tensor<T>,
     /// Before it.
     pub logits: &'a Tensor<T>,
+}
+
+impl<'a, T> PredictedFrames<'a, T> {
+    /// With another output, if there is one.
+    fn with_output(self, output: Option<&'a Tensor<T>>) -> Self {
+        Self { output: output.unwrap_or(self.output), ..self }
+    }
 }
 
 /// True frames, `[T, N, C, H, W]`.
@@ -106,7 +115,12 @@ impl Objective {
             }
             loss.validate()?;
         }
-        Ok(())
+        if self.clamp != Clamp::None && self.terms.on_logits() {
+            let reason =
+                format!("clamps predictions, but {} compares logits; set it to \"none\"", self.terms);
+            return clamp::refuse(reason);
+        }
+        self.clamp.validate()
     }
 
     /// The parts of each loss in true frames.
@@ -128,7 +142,8 @@ impl Objective {
     /// If the shapes do not fit or a field is out of its range.
     pub fn value<T: Scalar>(&self, forecast: &PredictedFrames<'_, T>, truth: &Truth<'_, T>) -> Result<f64> {
         let counts = self.counts(truth)?;
-        self.evaluate(forecast, truth, &counts, None)
+        let clamped = self.clamp.apply(forecast.output);
+        self.evaluate(&forecast.with_output(clamped.as_ref()), truth, &counts, None)
     }
 
     /// The objective and its gradient; with `counts` of a larger batch, the share of these frames.
@@ -153,11 +168,13 @@ impl Objective {
             mean: zeros(of_mean, truth.frames),
             logits: zeros(any(&Loss::on_logits), forecast.logits),
         };
-        let value = self.evaluate(forecast, truth, counts, Some(&mut gradients))?;
+        let clamped = self.clamp.apply(forecast.output);
+        let seen = forecast.with_output(clamped.as_ref());
+        let value = self.evaluate(&seen, truth, counts, Some(&mut gradients))?;
         if let (Some(output), Some(mean)) = (&mut gradients.output, &gradients.mean) {
             share_out(mean, output, members);
         }
-        let gradient = match (gradients.output, gradients.logits) {
+        let mut gradient = match (gradients.output, gradients.logits) {
             (output, None) => {
                 PredictionGradient::Output(output.unwrap_or_else(|| Tensor::zeros(forecast.output.shape())))
             }
@@ -171,6 +188,7 @@ impl Objective {
                 PredictionGradient::Logits(logits)
             }
         };
+        self.clamp.mask(forecast.output, &mut gradient);
         Ok((value, gradient))
     }
 
@@ -201,13 +219,8 @@ impl Objective {
                 continue;
             }
             let share = term.weight / count;
-            let mut gradient = gradients.as_mut().and_then(|gradients| gradients.of(&term.loss));
-            let mut sum = 0.0;
-            for (t, lead) in leads.steps() {
-                let slot = gradient.as_mut().map(|gradient| (gradient.slice_mut(t), share * lead));
-                sum += lead * leads.sum(t, &term.loss, slot);
-            }
-            value += share * sum;
+            let gradient = gradients.as_mut().and_then(|gradients| gradients.of(&term.loss));
+            value += share * leads.sum(&term.loss, gradient.map(|gradient| (gradient, share)));
         }
         Ok(value)
     }

@@ -104,6 +104,7 @@ fn constants_out_of_range_are_named() {
         ("beta", Loss::SmoothL1 { beta: -0.1 }),
         ("pos_weight", Loss::BceWithLogits { pos_weight: f64::INFINITY }),
         ("alpha", Loss::GradientDifference { alpha: 0.5 }),
+        ("spread.alpha", Loss::Crps { spread: Spread::AlmostFair { alpha: 0.0 } }),
         ("rain.weights", Loss::BalancedMae { rain: RainWeights { weights: vec![], ..Default::default() } }),
     ] {
         let frame = Tensor::<f64>::zeros(&[1, 1, 1, 2, 2]);
@@ -438,7 +439,7 @@ fn the_score_of_an_ensemble_is_that_of_its_members_and_other_losses_are_of_their
         assert_eq!(gradient.shape(), output.shape());
         (value, gradient)
     };
-    for spread in [Spread::Ensemble, Spread::Fair] {
+    for spread in [Spread::Ensemble, Spread::Fair, Spread::AlmostFair { alpha: 0.7 }] {
         let (value, gradient) = run(&Loss::Crps { spread }.into(), &predicted);
         let mut slopes = Tensor::zeros(predicted.shape());
         let count = truth.valid.unwrap().as_slice().iter().sum::<f64>();
@@ -490,6 +491,8 @@ fn sums_of_losses() -> Vec<LossTerms> {
         of(&[(Loss::Mse, 0.7), (steepness, 0.4)]),
         of(&[(ssim.clone(), 1.5), (crps.clone(), 0.3)]),
         of(&[(crps, 2.0), (Loss::BalancedMae { rain }, 0.2)]),
+        of(&[(Loss::Crps { spread: Spread::AlmostFair { alpha: 0.4 } }, 0.8), (Loss::TemporalPenalty, 0.3)]),
+        of(&[(Loss::TemporalPenalty, 0.6), (Loss::Mse, 1.2), (Loss::BceWithLogits { pos_weight: 0.5 }, 0.3)]),
         of(&[(Loss::BceWithLogits { pos_weight: 2.5 }, 1.0), (ssim, 0.5), (Loss::L1, 0.2)]),
     ]
 }
@@ -505,17 +508,20 @@ fn sums_of_losses_over_partly_known_frames_are_their_definition() {
     // What the definition reads has no numbers that are none.
     let known = frames(shape, |i| if unknown(i) { 0.0 } else { truth.as_slice()[i] });
     let lead_weights = LeadWeights::List(vec![0.5, 0.0, 2.0]);
+    let bounds = Clamp::Range { low: -1.1, high: 1.4 };
     for members in [1, 3] {
         let logits = Tensor::from_fn(&[3, 2, 2 * members, 9, 11], |i| 2.0 * (i as f64 * 0.41).cos());
-        for terms in sums_of_losses() {
-            if members > 1 && terms.on_logits() {
+        for (terms, clamp) in
+            sums_of_losses().into_iter().flat_map(|terms| [(terms.clone(), Clamp::None), (terms, bounds)])
+        {
+            if terms.on_logits() && (members > 1 || clamp != Clamp::None) {
                 continue;
             }
             let output = |logits: &Tensor<f64>| match terms.on_logits() {
                 true => Tensor::from_fn(logits.shape(), |i| 1.0 / (1.0 + (-logits.as_slice()[i]).exp())),
                 false => logits.clone(),
             };
-            let objective = Objective { terms: terms.clone(), lead_weights: lead_weights.clone() };
+            let objective = Objective { terms: terms.clone(), lead_weights: lead_weights.clone(), clamp };
             let by_definition = |logits: &Tensor<f64>| {
                 let prediction = [output(logits), logits.clone()];
                 let [output, logits] = [0, 1].map(|of| prediction[of].as_slice());
@@ -565,7 +571,7 @@ fn kinks_have_no_slope() {
     assert_eq!(of(steepness(), &[0.0, 1.0], &[5.0, 6.0]), (0.0, vec![0.0, 0.0]));
     assert_eq!(of(steepness(), &[1.0, 1.0], &[0.0, 2.0]), (2.0, vec![0.0, 0.0]));
     assert_eq!(of(steepness(), &[0.0, 1.0], &[0.0, 3.0]), (2.0, vec![1.0, -1.0]));
-    for spread in [Spread::Ensemble, Spread::Fair] {
+    for spread in [Spread::Ensemble, Spread::Fair, Spread::ALMOST_FAIR] {
         let crps = || Loss::Crps { spread };
         assert_eq!(of(crps(), &[2.0, 2.0], &[2.0]), (0.0, vec![0.0, 0.0]));
         assert_eq!(of(crps(), &[3.0, 3.0], &[2.0]), (1.0, vec![0.5, 0.5]));
@@ -610,6 +616,8 @@ fn constants_at_the_ends_of_their_ranges_are_taken_and_those_beyond_refused() {
         Loss::Huber { delta: f64::MIN_POSITIVE },
         Loss::SmoothL1 { beta: 0.0 },
         Loss::GradientDifference { alpha: 1.0 },
+        Loss::Crps { spread: Spread::AlmostFair { alpha: 1.0 } },
+        Loss::Crps { spread: Spread::AlmostFair { alpha: f64::MIN_POSITIVE } },
         rain(&[], &[1.0]),
         rain(&[1.0], &[0.0, 1.0]),
     ] {
@@ -622,6 +630,7 @@ fn constants_at_the_ends_of_their_ranges_are_taken_and_those_beyond_refused() {
             Loss::SmoothL1 { beta: it },
             Loss::BceWithLogits { pos_weight: it },
             Loss::GradientDifference { alpha: it },
+            Loss::Crps { spread: Spread::AlmostFair { alpha: it } },
         ];
         constants.into_iter().chain([rain(&[it], &[1.0, 2.0]), rain(&[1.0], &[1.0, it])])
     });

@@ -2,25 +2,9 @@
 
 use convgru_model::{Scalar, Tensor};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use super::Spread;
 use crate::{Error, Result};
-
-/// How the spread of an ensemble is estimated.
-///
-/// In TOML and JSON: `"ensemble"` or `"fair"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Spread {
-    /// Over all pairs, each member with itself too: the score of the ensemble as it is,
-    /// `properscoring.crps_ensemble`.
-    #[default]
-    Ensemble,
-    /// Over pairs of different members: the score that the distribution they were drawn
-    /// from would have, whatever their number. Ferro, "Fair scores for ensemble
-    /// forecasts", 2014.
-    Fair,
-}
 
 /// The continuous ranked probability score at every element: Matheson and Winkler, "Scoring
 /// rules for continuous probability distributions", 1976, as in Gneiting and Raftery,
@@ -31,7 +15,7 @@ pub enum Spread {
 /// CRPS = sum over k of |X_k - y| / K  -  sum over j, k of |X_j - X_k| / (2 K^2)
 /// ```
 ///
-/// and `2 K (K - 1)` in place of `2 K^2` for [`Spread::Fair`]. It is in the unit of the
+/// and `2 c` in place of `2 K^2` with the `c` of another [`Spread`]. It is in the unit of the
 /// values, zero is best; of a single member it is the absolute error. Members equal to the
 /// observation, such as zeros of rain, count like all others.
 ///
@@ -51,7 +35,7 @@ pub enum Spread {
 ///
 /// # Errors
 /// If a member has another shape than the observation, there are no elements, or there are
-/// fewer members than the spread needs: 1, or 2 for [`Spread::Fair`].
+/// fewer members than the spread needs, 1 for [`Spread::Ensemble`] and 2 for the others, or its constant is out of its range.
 pub fn crps<T: Scalar>(ensemble: &Tensor<T>, observed: &Tensor<T>, spread: Spread) -> Result<Tensor<f64>> {
     let mismatch = || {
         Error::Model(convgru_model::Error::ShapeMismatch {
@@ -64,7 +48,7 @@ pub fn crps<T: Scalar>(ensemble: &Tensor<T>, observed: &Tensor<T>, spread: Sprea
     if shape != observed.shape() {
         return Err(mismatch());
     }
-    let needed = if spread == Spread::Fair { 2 } else { 1 };
+    let needed = spread.fewest_members();
     if members < needed || observed.is_empty() {
         return Err(Error::Data {
             what: "the ensemble of forecasts".into(),
@@ -73,6 +57,9 @@ pub fn crps<T: Scalar>(ensemble: &Tensor<T>, observed: &Tensor<T>, spread: Sprea
                 observed.len()
             ),
         });
+    }
+    if let Some(reason) = spread.fault() {
+        return Err(Error::Data { what: "the spread of an ensemble".into(), reason });
     }
     let values = ensemble.as_slice();
     let score = |(i, y): (usize, &T)| {
@@ -85,12 +72,8 @@ pub fn crps<T: Scalar>(ensemble: &Tensor<T>, observed: &Tensor<T>, spread: Sprea
 
 /// The score of one element.
 fn score(mut x: Vec<f64>, y: f64, spread: Spread) -> f64 {
-    let members = x.len() as f64;
+    let count = spread.pairs(x.len());
     let [error, pairs] = error_and_pairs(&mut x, y);
-    let count = match spread {
-        Spread::Ensemble => members * members,
-        Spread::Fair => members * (members - 1.0),
-    };
     error - pairs / count
 }
 
@@ -137,6 +120,13 @@ mod tests {
         crps(&one, &observed, Spread::Ensemble).unwrap();
         let error = crps(&one, &observed, Spread::Fair).unwrap_err().to_string();
         assert!(error.contains("1 members") && error.contains("at least 2"), "{error}");
+        let error = crps(&one, &observed, Spread::ALMOST_FAIR).unwrap_err().to_string();
+        assert!(error.contains("1 members") && error.contains("at least 2"), "{error}");
+        for alpha in [0.0, -0.1, 1.1, f64::NAN] {
+            let two = Tensor::zeros(&[2, 2, 3]);
+            let error = crps(&two, &observed, Spread::AlmostFair { alpha }).unwrap_err().to_string();
+            assert!(error.contains(&format!("alpha: {alpha} is not above 0 and at most 1")), "{error}");
+        }
         assert!(crps(&Tensor::zeros(&[0, 2, 3]), &observed, Spread::Ensemble).is_err());
         assert!(crps(&Tensor::<f32>::zeros(&[]), &observed, Spread::Ensemble).is_err());
         let nan = Tensor::from_vec(&[2, 1], vec![f64::NAN, 1.0]).unwrap();
@@ -159,6 +149,16 @@ mod tests {
                 let got = score(x.clone(), y, spread);
                 prop_assert!((got - (error - pairs / (2.0 * count))).abs() < 1e-12);
             }
+            // Equation 4 of Lang et al. as it stands there: a sum over ordered pairs of different members.
+            let alpha = 0.3;
+            let ordered = (0..x.len()).flat_map(|j| (0..x.len()).filter(move |&k| k != j).map(move |k| (j, k)));
+            let of_pair = |(j, k): (usize, usize)| {
+                let epsilon = (1.0 - alpha) / members;
+                (x[j] - y).abs() + (x[k] - y).abs() - (1.0 - epsilon) * (x[j] - x[k]).abs()
+            };
+            let expected = ordered.map(of_pair).sum::<f64>() / (2.0 * members * (members - 1.0));
+            let got = score(x.clone(), y, Spread::AlmostFair { alpha });
+            prop_assert!((got - expected).abs() < 1e-12);
         }
     }
 }

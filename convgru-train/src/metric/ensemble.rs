@@ -3,6 +3,7 @@
 use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::Spread;
 use super::crps::error_and_pairs;
 use crate::{Error, Result, parallel};
 
@@ -128,10 +129,10 @@ impl EnsembleAccumulator {
     }
 
     fn metrics(&self, [error, pairs, variance, pixels]: &[f64; 4]) -> EnsembleMetrics {
-        let members = self.members as f64;
+        let score = |spread: Spread| (error - pairs / spread.pairs(self.members)) / pixels;
         EnsembleMetrics {
-            crps: (error - pairs / (members * members)) / pixels,
-            fair_crps: (error - pairs / (members * (members - 1.0))) / pixels,
+            crps: score(Spread::Ensemble),
+            fair_crps: score(Spread::Fair),
             spread: (variance / pixels).sqrt(),
         }
     }
@@ -141,7 +142,6 @@ impl EnsembleAccumulator {
 mod tests {
     use super::*;
     use crate::loss::{Loss, Objective, PredictedFrames, Truth};
-    use crate::metric::Spread;
 
     fn frames(shape: &[usize], step: f64) -> Tensor<f64> {
         Tensor::from_fn(shape, |i| (i as f64 * step).sin())

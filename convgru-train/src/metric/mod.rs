@@ -28,6 +28,7 @@ mod fss;
 mod mae;
 mod mse;
 mod psnr;
+mod spread;
 mod ssim;
 
 use convgru_model::{Scalar, Tensor};
@@ -36,7 +37,7 @@ use serde::{Deserialize, Serialize};
 pub use accumulator::{MetricAccumulator, Scores};
 pub use baseline::{MeanFrame, copy_last, mean};
 pub use categorical::{Contingency, Exceedance};
-pub use crps::{Spread, crps};
+pub use crps::crps;
 pub use ensemble::{EnsembleAccumulator, EnsembleMetrics, EnsembleScores};
 pub use event_means::EventMeans;
 pub use forecast::{EVENT_SCORES, EventDefinition, EventScore, ForecastScores};
@@ -44,6 +45,7 @@ pub use fss::FractionsSkillScore;
 pub use mae::mae;
 pub use mse::mse;
 pub use psnr::{PSNR_CAP, psnr};
+pub use spread::Spread;
 pub(crate) use ssim::{C1, C2, Window, weighted_sum};
 pub use ssim::{SSIM_WINDOW, SsimWindow, ssim, ssim_map};
 

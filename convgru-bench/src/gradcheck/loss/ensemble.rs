@@ -1,4 +1,6 @@
-//! The score of an ensemble.
+//! Losses of the members of an ensemble: scores, changes in time, clamped predictions.
+
+use std::ops::RangeInclusive;
 
 use convgru_kernels::reference::Number;
 use convgru_model::gradcheck::draw::{self, Values};
@@ -6,23 +8,51 @@ use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::Array;
 use convgru_model::{PredictionGradient, Tensor};
 
-use convgru_train::loss::{Loss, Objective, PredictedFrames, Truth, objective_reference};
+use convgru_train::loss::{
+    Clamp, LeadWeights, Loss, LossTerm, LossTerms, Objective, PredictedFrames, Truth, objective_reference,
+};
 use convgru_train::metric::Spread;
 use convgru_train::{Error, Result};
 
 pub(super) fn cases() -> Vec<Case> {
-    let named = [("", Spread::Ensemble), (", fair", Spread::Fair)];
-    named.map(|(name, spread)| case(&format!("loss crps of an ensemble{name}"), spread)).into()
+    let named = [
+        ("", Spread::Ensemble),
+        (", fair", Spread::Fair),
+        (", almost fair", Spread::AlmostFair { alpha: 0.95 }),
+        (", almost fair with another constant", Spread::AlmostFair { alpha: 0.3 }),
+    ];
+    let score = |(name, spread): (&str, Spread)| {
+        case(&format!("loss crps of an ensemble{name}"), 2..=4, Loss::Crps { spread }.into())
+    };
+    let mut cases: Vec<Case> = named.map(score).into();
+    let penalty = Objective::from(Loss::TemporalPenalty);
+    cases.push(case("loss temporal-penalty of an ensemble", 1..=3, penalty.clone()));
+    let clamp = Clamp::Range { low: -0.9, high: 1.1 };
+    cases.push(case("loss temporal-penalty, clamped", 1..=3, Objective { clamp, ..penalty }));
+    let terms = [
+        (Loss::Crps { spread: Spread::AlmostFair { alpha: 0.6 } }, 1.5),
+        (Loss::TemporalPenalty, 0.4),
+        (Loss::Mse, 0.5),
+    ];
+    let terms = LossTerms(terms.map(|(loss, weight)| LossTerm { loss, weight }).into());
+    let sum = Objective { terms, lead_weights: LeadWeights::Linear, clamp };
+    cases.push(case("loss crps + temporal-penalty + mse of an ensemble, clamped", 2..=4, sum));
+    cases
 }
 
-fn case(name: &str, spread: Spread) -> Case {
-    let shape = (draw::steps(), 2usize..=4, 1usize..=2, draw::image_size(), draw::seed());
+fn case(name: &str, members: RangeInclusive<usize>, objective: Objective) -> Case {
+    let penalty = objective.terms.0.iter().any(|term| term.loss == Loss::TemporalPenalty);
+    let steps = if penalty { 2usize..=4 } else { 1..=3 };
+    let shape = (steps, members, 1usize..=2, draw::image_size(), draw::seed());
     Case::new(name, shape, move |(steps, members, channels, [height, width], seed)| {
-        Ok(ScoreOfFrames::new(spread, members, [steps, 2, channels, height, width], seed))
+        Ok(ScoreOfFrames::new(objective.clone(), members, [steps, 2, channels, height, width], seed))
     })
 }
 
-/// The score of drawn members against fixed true frames, some of whose pixels are unknown.
+/// How near to a bound no prediction lies.
+const NEAR: f64 = 0.02;
+
+/// An objective of drawn members against fixed true frames, some of whose pixels are unknown.
 struct ScoreOfFrames {
     objective: Objective,
     members: usize,
@@ -32,20 +62,36 @@ struct ScoreOfFrames {
 }
 
 impl ScoreOfFrames {
-    fn new(spread: Spread, members: usize, shape: [usize; 5], seed: u64) -> Self {
+    fn new(objective: Objective, members: usize, shape: [usize; 5], seed: u64) -> Self {
         let mut values = Values::new(seed);
-        let target = values.tensor(&shape);
-        let valid = Tensor::from_fn(&shape, |i| if i == 0 || values.coin() { 1.0 } else { 0.0 });
         let sample: usize = shape[2..].iter().product();
-        // The score has kinks where members meet each other or the truth: member k lies at
-        // another distance than all others, on either side.
+        // The truth of the frames is the same at all lead times but for small numbers.
+        let first = values.tensor(&shape[1..]);
+        let target = Tensor::from_fn(&shape, |i| first.as_slice()[i % first.len()] + 0.02 * values.number());
+        // The first pixel is known at all lead times.
+        let valid =
+            Tensor::from_fn(
+                &shape,
+                |i| {
+                    if i % (shape[1] * sample) == 0 || values.coin() { 1.0 } else { 0.0 }
+                },
+            );
+        // Losses have kinks where members meet each other, the truth, themselves at the lead time before or a bound: member k
+        // lies at another distance than all others, on either side, and at another one at each lead time.
         let of_members = [shape[0], shape[1], members * shape[2], shape[3], shape[4]];
         let prediction = Tensor::from_fn(&of_members, |i| {
             let (item, k) = (i / (members * sample), i / sample % members);
-            let distance = 0.3 + 0.3 * k as f64 + 0.05 * values.number();
-            target.as_slice()[item * sample + i % sample] + if values.coin() { distance } else { -distance }
+            let odd = item / shape[1] % 2;
+            let distance = 0.3 + 0.3 * k as f64 + 0.15 * odd as f64 + 0.02 * values.number();
+            let x = target.as_slice()[item * sample + i % sample]
+                + if values.coin() { distance } else { -distance };
+            match objective.clamp {
+                Clamp::Range { low, .. } if (x - low).abs() < NEAR => low - 2.0 * NEAR,
+                Clamp::Range { high, .. } if (x - high).abs() < NEAR => high + 2.0 * NEAR,
+                _ => x,
+            }
         });
-        Self { objective: Loss::Crps { spread }.into(), members, prediction, target, valid }
+        Self { objective, members, prediction, target, valid }
     }
 }
 

@@ -61,7 +61,8 @@ fn case(name: &str, terms: &[(Loss, f64)], largest: [usize; 2]) -> Case {
                 *window = if seed % 2 == 0 { SsimWindow::Uniform } else { SsimWindow::Gaussian };
             }
         }
-        let objective = Objective { terms, lead_weights: LeadWeights::List([0.5, 2.0][..steps].to_vec()) };
+        let lead_weights = LeadWeights::List([0.5, 2.0][..steps].to_vec());
+        let objective = Objective { lead_weights, ..terms.into() };
         let batch = if windows { 1 } else { 2 };
         Ok(ObjectiveOfFrames::new(objective, [steps, batch, 1, height, width], seed))
     })

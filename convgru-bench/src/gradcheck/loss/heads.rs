@@ -10,7 +10,7 @@ use convgru_model::{
 };
 
 use convgru_train::loss::{
-    LeadWeights, Loss, LossTerm, LossTerms, Objective, PredictedFrames, Truth, objective_reference,
+    Clamp, LeadWeights, Loss, LossTerm, LossTerms, Objective, PredictedFrames, Truth, objective_reference,
 };
 use convgru_train::metric::Spread;
 use convgru_train::{Error, Result};
@@ -65,6 +65,7 @@ fn objective(spread: Spread, steps: usize) -> Objective {
     Objective {
         terms: LossTerms(terms.map(|(loss, weight)| LossTerm { loss, weight }).into()),
         lead_weights: LeadWeights::List([0.5, 2.0][..steps].to_vec()),
+        clamp: Clamp::None,
     }
 }
 

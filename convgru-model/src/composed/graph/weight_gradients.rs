@@ -104,16 +104,22 @@ impl<T: Scalar> WeightGradients<T> {
             self.blocks.pop();
             return Ok(());
         }
+        let enough = call.extents[1].with_batch(call.most(uses));
         let place = match self.blocks.iter().position(|block| block.call.is_like(&call)) {
             Some(place) => place,
             None => {
-                let gradients = FeatureMaps::zeros(call.extents[1].with_batch(call.most(uses)))?;
+                let gradients = FeatureMaps::zeros(enough)?;
                 self.blocks.push(Block { call, inputs: Vec::new(), gradients, images: 0 });
                 self.blocks.len() - 1
             }
         };
-        if self.blocks[place].images + images > self.blocks[place].gradients.extent().batch {
+        let room = self.blocks[place].gradients.extent().batch;
+        if self.blocks[place].images + images > room {
             self.finish(tape, place, to)?;
+        }
+        if images > room {
+            // Calls of one kernel may have different numbers of images: those of one step, or of several.
+            self.blocks[place].gradients = FeatureMaps::zeros(enough)?;
         }
         let block = &mut self.blocks[place];
         let range = block.images..block.images + images;

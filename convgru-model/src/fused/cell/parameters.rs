@@ -151,7 +151,7 @@ pub(crate) fn expect_layers<T: Scalar>(
     })
 }
 
-/// Draws the parameters of a cell: the joint kernel of each gate by `initializer`, zero bias.
+/// Draws the parameters of a cell: the joint kernel of each gate, then biases.
 pub(crate) fn draw<T: Scalar>(
     shape: CellShape,
     bias: bool,
@@ -164,11 +164,13 @@ pub(crate) fn draw<T: Scalar>(
     let rows = GATES * hidden_channels;
     let tensor =
         |shape: &[usize], data| Tensor::from_vec(shape, data).expect("one weight was drawn for each place");
+    let fan_in = columns.iter().sum();
+    let mut draw_bias = |len| tensor(&[len], init::draw_bias(initializer, fan_in, len, random));
     CellParameters {
         input_weights: tensor(&[rows, in_channels, ih, iw], input),
         hidden_weights: tensor(&[rows, hidden_channels, kh, kw], hidden),
-        bias: bias.then(|| Tensor::zeros(&[rows])),
-        hidden_bias: (bias && reset == ResetGate::After).then(|| Tensor::zeros(&[hidden_channels])),
+        bias: bias.then(|| draw_bias(rows)),
+        hidden_bias: (bias && reset == ResetGate::After).then(|| draw_bias(hidden_channels)),
         reset,
     }
 }

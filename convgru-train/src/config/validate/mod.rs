@@ -117,6 +117,12 @@ impl RunConfig {
             SourceKind::Radar | SourceKind::Frames => {}
         }
         self.training.lead_weights.weights(self.data.output_frames)?;
+        let has_penalty = self.training.loss.0.iter().any(|term| term.loss == Loss::TemporalPenalty);
+        if has_penalty && self.data.output_frames == 1 {
+            let reason = "temporal-penalty compares lead times that follow each other, but data.output_frames is 1; set it to 2 \
+                          or more, or leave the term out";
+            return refuse("training.loss", reason.to_owned());
+        }
         if self.training.batch_size > self.data.train_sequences {
             return refuse(
                 "training.batch_size",
@@ -134,9 +140,9 @@ impl RunConfig {
     fn expect_members(&self) -> Result<()> {
         let (loss, members) = (&self.training.loss, self.model.members());
         let refuse = |reason| refuse("training.loss", reason);
-        let on_members = loss.0.iter().any(|term| term.loss.on_members());
+        let scores_members = loss.0.iter().any(|term| matches!(term.loss, Loss::Crps { .. }));
         match members {
-            1 if on_members => refuse(
+            1 if scores_members => refuse(
                 "crps scores the members of an ensemble, but model.members is 1; set it to 2 or more, or take the loss l1, \
                  which crps is of one member"
                     .to_owned(),
@@ -241,7 +247,13 @@ impl TrainingConfig {
         at_least_one("training.steps", self.steps)?;
         at_least_one("training.batch_size", self.batch_size as u64)?;
         // As it is written: thresholds in the values of frames may have lost what is wrong with them.
-        Objective { terms: self.loss.clone(), lead_weights: self.lead_weights.clone() }.validate()?;
+        Objective { terms: self.loss.clone(), lead_weights: self.lead_weights.clone(), clamp: self.clamp }
+            .validate()?;
+        if self.loss.0.iter().all(|term| term.loss == Loss::TemporalPenalty) {
+            let reason = "temporal-penalty compares no forecast with its truth, and one frame for all lead times would be the best; \
+                          add a loss that does, such as [{ kind = \"crps\" }, { kind = \"temporal-penalty\", weight = 0.01 }]";
+            return refuse("training.loss", reason.to_owned());
+        }
         if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
             return refuse(
                 "training.clip_norm",

@@ -46,6 +46,14 @@ fn values_that_cannot_work_are_refused_by_name() {
         "training.loss=[]",
         "training.loss=[{ kind = \"mse\", weight = -1.0 }]",
         "training.loss={ kind = \"gradient-difference\", alpha = 0.5 }",
+        "training.loss={ kind = \"crps\", spread = { kind = \"almost-fair\", alpha = 0.0 } }",
+        "training.loss={ kind = \"crps\", spread = { kind = \"almost-fair\", alpha = 1.5 } }",
+        "training.loss={ kind = \"crps\", spread = \"almost-fair\" }",
+        "training.loss=temporal-penalty",
+        "training.loss=[{ kind = \"mse\" }, { kind = \"temporal-penalty\", weight = -0.01 }]",
+        "training.clamp=[1.0, -1.0]",
+        "training.clamp=[0.0, 0.0]",
+        "training.clamp=[-inf, 0.0]",
         "training.lead_weights=[1, 2]",
         "training.loss={ kind = \"balanced-mse\", rain.weights = [1.0] }",
         "training.loss={ kind = \"balanced-mae\", rain.thresholds = [4.0, 3.0, 2.0, 1.0] }",
@@ -102,4 +110,38 @@ fn values_that_cannot_work_are_refused_by_name() {
     deaf.validate().unwrap();
     let error = deaf.with("training.validate_every=0").unwrap().validate().unwrap_err().to_string();
     assert!(error.contains("schedule.kind") && error.contains("validate_every = 0"), "{error}");
+}
+
+/// Losses of mlcast's package: what of them cannot work is told with what to do.
+#[test]
+fn losses_of_ensembles_that_cannot_work_say_what_to_change() {
+    let config = |settings: &[&str]| RunConfig::preset(super::super::Preset::Quick).with_all(settings);
+    let almost_fair = "training.loss={ kind = \"crps\", spread = { kind = \"almost-fair\", alpha = 0.9 } }";
+    let penalty = "training.loss=[{ kind = \"mse\" }, { kind = \"temporal-penalty\", weight = 0.01 }]";
+    let members = ["model.members=2", "model.feedback=unconditioned"];
+    for (settings, words) in [
+        (vec![almost_fair], &["model.members is 1", "2 or more"][..]),
+        (vec![penalty, "data.output_frames=1"], &["data.output_frames is 1", "2 or more"]),
+        (vec!["training.loss=temporal-penalty"], &["compares no forecast", "weight = 0.01"]),
+        (
+            vec!["training.loss=bce-with-logits", "training.clamp=[0, 1]", "model.output_activation=sigmoid"],
+            &["training.clamp", "logits", "\"none\""],
+        ),
+        (vec!["training.clamp=[1, -1]"], &["[1, -1]", "the lower bound and then the higher"]),
+    ] {
+        let error = config(&settings).unwrap().validate().unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{settings:?}: {error}");
+    }
+    // A penalty is of one forecast as well, and a clamp stands in a file.
+    config(&[penalty, "training.clamp=[-1, 1.5]"]).unwrap().validate().unwrap();
+    let both = config(&[&members[..], &[almost_fair, "training.clamp=[-1.0, 1.0]"]].concat()).unwrap();
+    both.validate().unwrap();
+    let text = both.to_toml();
+    assert!(text.contains("clamp = [-1.0, 1.0]") && text.contains("alpha = 0.9"), "{text}");
+    assert_eq!(RunConfig::from_toml(&text).unwrap(), both);
+    let fair = both.with("training.loss.spread=fair").unwrap().with("training.clamp=none").unwrap();
+    let text = fair.to_toml();
+    assert!(text.contains("clamp = \"none\"") && text.contains("spread = \"fair\""), "{text}");
+    let error = config(&["training.clamp=[1.0]"]).unwrap_err().to_string();
+    assert!(error.contains("training.clamp") && error.contains("two bounds"), "{error}");
 }

@@ -92,7 +92,7 @@ impl FrameLines {
         lines.section("data.frames");
         self.objects(&mut lines, found);
         self.axes(&mut lines, found);
-        if let Some([low, high]) = self.range {
+        if let (Some([low, high]), None) = (self.range, &self.config.rain) {
             let comment = match self.is_whole {
                 true => "the numbers of the values 0 and 1",
                 false => "the numbers of the values 0 and 1, with some room: not all frames were looked at",
@@ -120,6 +120,9 @@ impl FrameLines {
             lines.key("quantity", quantity.as_str(), "for reports");
         }
         match self.unit.as_str() {
+            "" if self.config.rain.is_some() => {
+                lines.line("# unit = \"mm/h\"  # the unit of the numbers, which data.frames.rain needs")
+            }
             "" if self.range.is_some() => {
                 lines.line("# unit = \"mm/h\"  # the unit of the numbers, for reports")
             }
@@ -129,6 +132,18 @@ impl FrameLines {
         match self.minutes_per_step {
             Some(minutes) => lines.key("minutes_per_step", minutes, ""),
             None => lines.line("# minutes_per_step = 5.0  # from a frame to the next, for reports"),
+        }
+        if self.config.crop != [0, 0] {
+            lines.key("crop", self.config.crop.map(integer).to_vec(), "height and width of the parts");
+        }
+        if !self.config.crop_list.is_empty() {
+            lines.key("crop_list", self.config.crop_list.as_str(), "where they lie");
+            lines.key("time_depth", integer(self.config.time_depth), "frames of each row");
+        }
+        if let Some(rain) = &self.config.rain {
+            lines.section("data.frames.rain");
+            let fields = toml::to_string(rain).unwrap_or_default();
+            fields.lines().for_each(|field| lines.line(field));
         }
         // Which frames a network reads is known with the axes.
         if found.open.is_none() {

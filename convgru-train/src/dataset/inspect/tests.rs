@@ -6,7 +6,7 @@ use convgru_model::Tensor;
 
 use super::*;
 use crate::config::RunConfig;
-use crate::dataset::{FramesConfig, Splits, detect};
+use crate::dataset::{FramesConfig, RainScale, Splits, detect};
 use crate::media::write_frames;
 
 fn data(settings: &[&str], path: &Path) -> DataConfig {
@@ -361,4 +361,16 @@ fn stores_and_messages_of_grib_are_described() {
     );
     assert_eq!((found.format.as_str(), found.objects.len()), ("GRIB", 2));
     assert_eq!(found.objects[1].unit, "dBZ");
+}
+
+#[test]
+fn frames_of_rain_keep_their_scale_and_parts() {
+    let (_folder, path) = array("rain.npy", &rain(&[90, 1, 16, 24]));
+    let settings = ["data.frames.unit=mm/h", "data.frames.rain.z_r=[200.0, 1.6]", "data.frames.crop=[8, 16]"];
+    let found = looked_at(&path, &settings);
+    let splits = opened(&found);
+    assert_eq!(splits.train.frame_shape(), [1, 8, 16]);
+    let quantity = splits.train.quantity();
+    let scale = RainScale { z_r: [200.0, 1.6], ..RainScale::default() };
+    assert_eq!((quantity.unit.as_str(), quantity.transform), ("mm/h", scale.quantity(None).transform));
 }

@@ -15,6 +15,7 @@ pub(super) fn of_element<N: Number>(spread: Spread, members: &[N], target: f64) 
     let pairs = match spread {
         Spread::Ensemble => count * count,
         Spread::Fair => count * (count - 1.0),
+        Spread::AlmostFair { alpha } => return almost_fair(alpha, members, target),
     };
     let (count, pairs) = (N::from_f64(count), N::from_f64(2.0 * pairs));
     let mut sum = N::from_f64(0.0);
@@ -25,4 +26,17 @@ pub(super) fn of_element<N: Number>(spread: Spread, members: &[N], target: f64) 
         }
     }
     sum
+}
+
+/// Equation 4 of Lang et al. 2024 (arXiv 2412.15832), pair by pair as it stands there.
+fn almost_fair<N: Number>(alpha: f64, members: &[N], target: f64) -> N {
+    let count = members.len() as f64;
+    let (target, kept) = (N::from_f64(target), N::from_f64(1.0 - (1.0 - alpha) / count));
+    let mut sum = N::from_f64(0.0);
+    for (j, &one) in members.iter().enumerate() {
+        for (_, &other) in members.iter().enumerate().filter(|(k, _)| *k != j) {
+            sum = sum + (one - target).abs() + (other - target).abs() - kept * (one - other).abs();
+        }
+    }
+    sum / N::from_f64(2.0 * count * (count - 1.0))
 }

@@ -4,7 +4,8 @@ use convgru_kernels::reference::Number;
 
 use super::ensemble::{of_element, place};
 use super::pointwise::element;
-use crate::loss::{Loss, Objective};
+use super::temporal_penalty::temporal_penalty;
+use crate::loss::{Clamp, Loss, Objective};
 use crate::metric::{C1, C2, Window};
 
 /// The specification of [`Objective::value`].
@@ -23,6 +24,7 @@ pub fn objective_reference<N: Number>(
     let leads = objective.lead_weights.weights(shape[0]).expect("a valid objective");
     let [height, width] = [shape[3], shape[4]];
     let (members, sample) = (output.len() / target.len(), shape[2..].iter().product());
+    let output: &[N] = &output.iter().map(|&x| clamped(objective.clamp, x)).collect::<Vec<N>>();
     let of_members = |i: usize| (0..members).map(move |k| output[place(i, k, members, sample)]);
     let mean = |i: usize| {
         let sum = of_members(i).fold(N::from_f64(0.0), |sum, x| sum + x);
@@ -31,6 +33,11 @@ pub fn objective_reference<N: Number>(
     let mean: Vec<N> = (0..target.len()).map(mean).collect();
     let mut total = N::from_f64(0.0);
     for term in &objective.terms.0 {
+        if let Loss::TemporalPenalty = term.loss {
+            let penalty = temporal_penalty(output, valid, &leads, [members, sample]);
+            total = total + N::from_f64(term.weight) * penalty;
+            continue;
+        }
         if let Loss::Crps { spread } = term.loss
             && members > 1
         {
@@ -65,6 +72,15 @@ pub fn objective_reference<N: Number>(
         total = total + N::from_f64(term.weight / count) * sum;
     }
     total
+}
+
+/// A prediction as losses see it.
+fn clamped<N: Number>(clamp: Clamp, x: N) -> N {
+    match clamp {
+        Clamp::Range { low, .. } if x.value() < low => N::from_f64(low),
+        Clamp::Range { high, .. } if x.value() > high => N::from_f64(high),
+        _ => x,
+    }
 }
 
 /// One plane.

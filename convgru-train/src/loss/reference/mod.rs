@@ -3,6 +3,7 @@
 mod ensemble;
 mod frames;
 mod pointwise;
+mod temporal_penalty;
 
 pub use frames::objective_reference;
 pub use pointwise::reference;

@@ -66,7 +66,7 @@ pub(super) fn element<N: Number>(loss: &Loss, x: N, y: N) -> N {
             let negative_part = half * (x.abs() - x);
             (one - y) * x + weight * ((-x.abs()).exp().ln_1p() + negative_part)
         }
-        Loss::GradientDifference { .. } | Loss::Ssim { .. } => {
+        Loss::GradientDifference { .. } | Loss::Ssim { .. } | Loss::TemporalPenalty => {
             panic!("{} is no loss of elements", loss.name())
         }
     }

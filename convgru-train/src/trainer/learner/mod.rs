@@ -146,6 +146,11 @@ impl Learner {
         self.average.as_ref().map_or(&self.model, |average| &average.model)
     }
 
+    /// The noise that the network reads in a step, where it reads noise and the batch is not cut into micro-batches.
+    pub fn noise(&self, cursor: Cursor) -> Noise<f32> {
+        Noise::Seed(NoiseOfStep { seed: self.config.training.seed, step: cursor.step }.beginning_at(0))
+    }
+
     /// Everything at this moment, as a checkpoint; neither the time nor the data are known here.
     pub(super) fn checkpoint(&self, cursor: Cursor, history: &History) -> Checkpoint {
         Checkpoint {

@@ -167,7 +167,7 @@ pub(super) fn cases() -> Vec<Case> {
     });
     add(
         "trajectory gru without input from no state, lengths",
-        { Setup { given: false, lengths: true, ..unbounded } },
+        Setup { given: false, lengths: true, ..unbounded },
         |s| {
             let cell = CellConfig { kind: CellKind::TrajGru, flows: 1, flow_channels: 2, ..s.after() };
             let below = CellConfig { in_channels: 0, hidden_channels: 1, ..cell.clone() };
