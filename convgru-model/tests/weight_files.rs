@@ -176,9 +176,10 @@ fn a_published_checkpoint_with_the_state_of_its_optimiser_is_read() {
 /// Published weights, imported and written back: the tensors of the file, to the bit.
 #[test]
 fn published_weights_go_back_under_their_names() {
-    for (folder, file) in
-        [("weights-raft-small", "raft-small.pth"), ("weights-itermvs", "itermvs_blendedmvs_model_000015.ckpt")]
-    {
+    for (folder, file) in [
+        ("weights-raft-small", "raft-small.pth"),
+        ("weights-itermvs", "itermvs_blendedmvs_model_000015.ckpt"),
+    ] {
         let Some(folder) = recorded_data::folder("CONVGRU_DATA", folder) else { continue };
         let given = read(&folder.join(file)).tensors;
         let networks = detect(given.clone()).networks;
@@ -187,9 +188,8 @@ fn published_weights_go_back_under_their_names() {
         for NamedNetwork { network, origin, .. } in read {
             for (name, tensor) in export::original(&network, &origin.unwrap()).unwrap().tensors {
                 let (_, expected) = given.iter().find(|(own, _)| *own == name).unwrap();
-                let bits = |tensor: &Tensor<f64>| {
-                    tensor.as_slice().iter().map(|x| x.to_bits()).collect::<Vec<_>>()
-                };
+                let bits =
+                    |tensor: &Tensor<f64>| tensor.as_slice().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
                 assert_eq!(tensor.shape(), expected.shape(), "{name}");
                 assert!(bits(&tensor) == bits(expected), "{name}");
             }
