@@ -403,8 +403,8 @@ class ComposedCell(Weights):
         peephole = self.find("peephole")
         of_f, of_i, of_o = (0, 0, 0) if peephole is None else peephole.view(3, 1, -1, 1, 1)
         i, f = self.gate(i + of_i * c), self.gate(f + of_f * c)
-        c = f * c + i * self.candidate(n)
-        return self.gate(o + of_o * c) * self.candidate(c), c
+        c = self.renewed(f * c + i * self.candidate(n), c)
+        return self.renewed(self.gate(o + of_o * c) * self.candidate(c), h), c
 
     def traj_gru(self, x, h):
         """A step of a trajectory GRU: the gates see the state where it came from."""
@@ -438,18 +438,23 @@ class ComposedCell(Weights):
             size.append((x.shape[2 + axis] + 2 * padding - dilation * (kernel - 1) - 1) // self.config["input_stride"][axis] + 1)
         return [x.new_zeros(x.shape[0], self.hidden, *size) for _ in range(self.states)]
 
+    def renewed(self, new, old):
+        """The state after a step: with zoneout the mean of what training leaves as it was and what it renews."""
+        zoneout = self.config["zoneout"]
+        return old + (1 - zoneout) * (new - old) if zoneout else new
+
     def forward(self, x, states, context=None, lower=None):
         """The states after a frame."""
+        if self.training and (self.config["zoneout"] or self.config["dropout"]):
+            raise ValueError("zoneout and dropout of training are not in this module; call `eval()` to use the network")
         if self.config["kind"] == "lstm":
             return list(self.lstm(x, *states))
         if self.config["kind"] == "traj-gru":
-            return [self.traj_gru(x, states[0])]
+            return [self.renewed(self.traj_gru(x, states[0]), states[0])]
         h = self.gru(x, states[0], context, lower)
         if self.config.get("second_kernel_size"):
             h = self.gru(x, h, context, None, "second.")
-        if self.config["zoneout"] and self.training:
-            raise ValueError("this module has no zoneout in training; `eval()` uses the network")
-        return [h]
+        return [self.renewed(h, states[0])]
 
 
 class Recurrent(nn.Module):

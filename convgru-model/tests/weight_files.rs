@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use convgru_model::import::{
     Detected, NamedNetwork, NamedTensors, detect, layout::Layout, named_tensors, pytorch,
 };
-use convgru_model::{Network, Tensor};
+use convgru_model::{Network, Tensor, export, import};
 
 #[path = "../../convgru-bench/tests/recorded_data/mod.rs"]
 mod recorded_data;
@@ -171,4 +171,28 @@ fn a_published_checkpoint_with_the_state_of_its_optimiser_is_read() {
     assert_eq!((config.in_channels, &config.hidden_channels[..], config.dilation), (11, &[32][..], [2, 2]));
     let origin = cell.origin.as_ref().unwrap();
     assert_eq!(left.len() + origin.tensors.len(), found.tensors.len());
+}
+
+/// Published weights, imported and written back: the tensors of the file, to the bit.
+#[test]
+fn published_weights_go_back_under_their_names() {
+    for (folder, file) in [
+        ("weights-raft-small", "raft-small.pth"),
+        ("weights-itermvs", "itermvs_blendedmvs_model_000015.ckpt"),
+    ] {
+        let Some(folder) = recorded_data::folder("CONVGRU_DATA", folder) else { continue };
+        let given = read(&folder.join(file)).tensors;
+        let networks = detect(given.clone()).networks;
+        assert!(!networks.is_empty(), "{file}");
+        let read = import::read_all::<f64>(&export::networks(&networks).unwrap()).unwrap();
+        for NamedNetwork { network, origin, .. } in read {
+            for (name, tensor) in export::original(&network, &origin.unwrap()).unwrap().tensors {
+                let (_, expected) = given.iter().find(|(own, _)| *own == name).unwrap();
+                let bits =
+                    |tensor: &Tensor<f64>| tensor.as_slice().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(tensor.shape(), expected.shape(), "{name}");
+                assert!(bits(&tensor) == bits(expected), "{name}");
+            }
+        }
+    }
 }

@@ -34,29 +34,23 @@ pub(super) struct Forecasters<T> {
 
 /// Takes all networks of mlcast out of the tensors of a file.
 pub(super) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Forecasters<T> {
-    let mut networks: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
-    let mut given = HashMap::new();
+    // Of each prefix the names in the file, and the tensors under their own names.
+    type Named<T> = (Vec<String>, Vec<(String, Tensor<T>)>);
+    let mut networks: BTreeMap<String, Named<T>> = BTreeMap::new();
     let mut rest = Vec::new();
     for (name, tensor) in tensors {
         match apart(&name) {
             Some((prefix, own)) => {
-                networks.entry(prefix).or_default().push((name.clone(), own));
-                given.insert(name, tensor);
+                let network = networks.entry(prefix).or_default();
+                network.0.push(name);
+                network.1.push((own, tensor));
             }
             None => rest.push((name, tensor)),
         }
     }
     let (mut found, mut incomplete) = (Vec::new(), Vec::new());
-    for (prefix, names) in networks {
-        let sides = ["encoder", "decoder"].map(|side| names.iter().any(|(_, own)| own.starts_with(side)));
-        let mut own: Vec<(String, Tensor<T>)> = Vec::new();
-        let mut tensors = Vec::new();
-        for (name, own_name) in names {
-            tensors.extend(given.remove(&name).map(|tensor| {
-                own.push((own_name, tensor));
-                name
-            }));
-        }
+    for (prefix, (tensors, own)) in networks {
+        let sides = ["encoder", "decoder"].map(|side| own.iter().any(|(own, _)| own.starts_with(side)));
         if sides == [true, true] {
             match read(&own) {
                 Ok(network) => {
