@@ -71,7 +71,7 @@ pub(crate) fn run(text: &str) -> anyhow::Result<()> {
         out,
         "{text} on {isa}, 1 thread: GFLOP/s as the direct algorithm counts them, and parts of the FMA peak"
     )?;
-    writeln!(out, "{:12} {:>15} {:>17} {:>17}", "", "forward", "input gradient", "weight gradient")?;
+    writeln!(out, "{:20} {:>15} {:>17} {:>17}", "", "forward", "input gradient", "weight gradient")?;
     for line in lines {
         writeln!(out, "{line}")?;
     }
@@ -98,8 +98,9 @@ fn measure(shape: &Shape, isa: Isa) -> anyhow::Result<Vec<String>> {
     let weights = noise(conv.weight_len());
     let mut dw = vec![0.0f32; weights.len()];
     let mut scratch = Scratchpad::with_isa(isa);
-    let tiles = Tile::ALL.into_iter().filter(|tile| conv.kernel == [tile.kernel; 2]).map(Algorithm::Winograd);
-    let algorithms: Vec<Algorithm> = std::iter::once(Algorithm::Direct).chain(tiles).collect();
+    let tiles = Tile::ALL.into_iter().filter(|tile| conv.kernel == [tile.kernel; 2]);
+    let in_tiles = tiles.flat_map(|tile| [Algorithm::Winograd(tile), Algorithm::WinogradByPanel(tile)]);
+    let algorithms: Vec<Algorithm> = std::iter::once(Algorithm::Direct).chain(in_tiles).collect();
     let packed =
         algorithms.iter().map(|&algorithm| PackedWeights::with_algorithm(*conv, &weights, isa, algorithm));
     let packed: Vec<_> = packed.collect::<Result<_, _>>()?;
@@ -138,7 +139,7 @@ fn measure(shape: &Shape, isa: Isa) -> anyhow::Result<Vec<String>> {
                 let [rate, part] = [rates, parts].map(|values| median(values).unwrap_or(f64::NAN));
                 format!("{rate:.0} ({:.0} %){mark}", 100.0 * part)
             };
-            format!("{:12} {:>16} {:>17} {:>17}", algorithm.to_string(), cell(0), cell(1), cell(2))
+            format!("{:20} {:>16} {:>17} {:>17}", algorithm.to_string(), cell(0), cell(1), cell(2))
         })
         .collect())
 }

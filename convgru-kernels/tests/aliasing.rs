@@ -61,6 +61,7 @@ fn convolutions<T: Scalar>(seen: &mut Seen) {
             tile(2),
         ));
         cases.push((ConvShape::same(1, 2, [5, 5]), tile(2)));
+        cases.push((ConvShape::same(17, 2, [3, 3]), Algorithm::WinogradByPanel(Tile::ALL[0])));
     }
     for (shape, algorithm) in cases {
         let input = Extent { batch: 2, channels: shape.in_channels, height: SIDES[0], width: SIDES[1] };

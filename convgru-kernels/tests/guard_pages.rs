@@ -235,6 +235,7 @@ fn no_kernel_leaves_its_buffers() {
                         ..ConvShape::same(channels, channels + 3, [tile.kernel; 2])
                     };
                     convolve::<f32>(Algorithm::Winograd(tile), shape, extent, isa);
+                    convolve::<f32>(Algorithm::WinogradByPanel(tile), shape, extent, isa);
                 }
             }
         }

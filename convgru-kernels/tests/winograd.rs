@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use convgru_kernels::conv::{self, Algorithm, ConvShape, PackedWeights, Precision, Tile, WriteMode};
+use convgru_kernels::gates::{self, Activations, CellWeights, GATES, InputPart, Step};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, reference};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -56,8 +57,11 @@ fn nchw(maps: &FeatureMaps<f32>) -> Vec<f32> {
 
 /// Output, input gradient and weight gradient, from NaN-filled memory.
 fn kernels(case: &Case, isa: Isa, data: &[Vec<f32>; 3]) -> [Vec<f32>; 3] {
+    kernels_by(Algorithm::Winograd(case.tile), case, isa, data)
+}
+
+fn kernels_by(algorithm: Algorithm, case: &Case, isa: Isa, data: &[Vec<f32>; 3]) -> [Vec<f32>; 3] {
     let [x, w, dy] = data;
-    let algorithm = Algorithm::Winograd(case.tile);
     let out = case.extent.with_channels(case.shape.out_channels);
     let sections = case.shape.out_sections;
     let weights = PackedWeights::with_algorithm(case.shape, w, isa, algorithm).unwrap();
@@ -120,6 +124,24 @@ fn agrees(case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// When weights are transformed changes no bit, nor does the number of threads.
+fn bits_do_not_depend_on_when_weights_are_transformed(case: &Case) -> Result<(), TestCaseError> {
+    let data = data(case);
+    for isa in Isa::all() {
+        let at_once = kernels(case, isa, &data);
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let by_panel =
+                pool.install(|| kernels_by(Algorithm::WinogradByPanel(case.tile), case, isa, &data));
+            for ((at_once, by_panel), what) in at_once.iter().zip(by_panel).zip(WHAT) {
+                let same = at_once.iter().zip(&by_panel).all(|(a, b)| a.to_bits() == b.to_bits());
+                prop_assert!(same, "{what} on {isa}, {threads} threads");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The figures of docs/numerics.md, printed.
 #[test]
 #[ignore = "eight thousand drawn cases: minutes"]
@@ -156,6 +178,7 @@ proptest! {
     #[test]
     fn each_tile_agrees_with_the_reference(case in cases()) {
         agrees(&case)?;
+        bits_do_not_depend_on_when_weights_are_transformed(&case)?;
     }
 }
 
@@ -174,6 +197,8 @@ fn large_cases() -> Vec<Case> {
         case(0, 20, 33, [3, 77, 72]),
         // Sums of all its weights are not held at a time.
         case(1, 112, 176, [1, 37, 29]),
+        // Sums of one panel are more than a cache holds.
+        case(0, 528, 20, [1, 9, 13]),
         case(2, 20, 33, [2, 24, 40]),
         case(2, 64, 17, [1, 45, 52]),
     ]
@@ -183,6 +208,7 @@ fn large_cases() -> Vec<Case> {
 fn large_images_agree_with_the_reference() {
     for case in large_cases() {
         agrees(&case).unwrap();
+        bits_do_not_depend_on_when_weights_are_transformed(&case).unwrap();
     }
 }
 
@@ -212,8 +238,55 @@ fn f64_and_exact_convolutions_never_use_it() {
     assert_eq!(Algorithm::of::<f64>(&fast), Algorithm::Direct);
     // Transformed weights of 1024 channels would take 150 MB, and transformed weights of 256 channels a sixteenth.
     let wide = |channels| ConvShape { in_channels: channels, out_channels: channels, ..fast };
-    assert_eq!(Algorithm::of::<f32>(&wide(1024)), Algorithm::Direct);
+    assert_eq!(Algorithm::of::<f32>(&wide(1024)), Algorithm::WinogradByPanel(Tile::ALL[0]));
     assert!(matches!(Algorithm::of::<f32>(&wide(256)), Algorithm::Winograd(_)));
     assert_eq!(Algorithm::of::<f32>(&ConvShape::same(64, 64, [3, 3])), Algorithm::Direct);
     assert_eq!(Algorithm::of::<f32>(&ConvShape { stride: [2, 1], ..fast }), Algorithm::Patches);
+}
+
+/// The state after a step whose convolutions of input and state are added up.
+fn step_by(algorithm: fn(Tile) -> Algorithm, isa: Isa) -> Vec<u32> {
+    let (inputs, hidden) = (40, 24);
+    let shape = |inputs: usize, gates: usize| ConvShape {
+        out_sections: gates,
+        precision: Precision::Fast,
+        ..ConvShape::same(inputs, gates * hidden, [3, 3])
+    };
+    let shapes = [shape(inputs, 3), shape(hidden, 2), shape(hidden, 1)];
+    let weights = [0, 1, 2].map(|i| noise(shapes[i].weight_len(), i));
+    let bias = noise(3 * hidden, 3);
+    let pack = |i: usize| {
+        PackedWeights::with_algorithm(shapes[i], &weights[i], isa, algorithm(Tile::ALL[0])).unwrap()
+    };
+    let (input, update_and_reset, candidate) = (pack(0).with_bias(Some(&bias)).unwrap(), pack(1), pack(2));
+    let state = Extent { batch: 2, channels: hidden, height: 27, width: 10 };
+    let read = state.with_channels(inputs);
+    let (x, h) = (maps(read, 1, 1, &noise(read.len(), 4)), maps(state, 1, 1, &noise(state.len(), 5)));
+    let gates_extent = state.with_channels(GATES * hidden);
+    let mut kept = maps(gates_extent, GATES, 0, &vec![f32::NAN; gates_extent.len()]);
+    let [mut reset_hidden, mut next] = [(); 2].map(|()| maps(state, 1, 1, &vec![f32::NAN; state.len()]));
+    let activations = Activations::default();
+    let step = Step {
+        weights: CellWeights {
+            input: &input,
+            update_and_reset: &update_and_reset,
+            candidate: &candidate,
+            activations,
+        },
+        input: InputPart::Maps(x.as_ref()),
+        gates: kept.as_mut(),
+        keep_gates: true,
+        hidden: h.as_ref(),
+        reset_hidden: reset_hidden.as_mut(),
+        next: next.as_mut(),
+    };
+    gates::step(step, &mut Scratchpad::with_isa(isa)).unwrap();
+    nchw(&next).into_iter().chain(nchw(&kept)).map(f32::to_bits).collect()
+}
+
+#[test]
+fn a_step_has_the_same_bits_whenever_weights_are_transformed() {
+    for isa in Isa::all() {
+        assert!(step_by(Algorithm::Winograd, isa) == step_by(Algorithm::WinogradByPanel, isa), "{isa}");
+    }
 }

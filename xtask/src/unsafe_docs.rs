@@ -32,6 +32,8 @@ pub(crate) const FILES: &[&str] = &[
     "convgru-kernels/src/conv/multiply.rs",
     "convgru-kernels/src/conv/packed.rs",
     "convgru-kernels/src/conv/strided/product.rs",
+    "convgru-kernels/src/conv/winograd/back.rs",
+    "convgru-kernels/src/conv/winograd/by_panel.rs",
     "convgru-kernels/src/conv/winograd/forward.rs",
     "convgru-kernels/src/conv/winograd/plane.rs",
     "convgru-kernels/src/conv/winograd/tiles.rs",

@@ -9,8 +9,10 @@ pub enum Algorithm {
     Patches,
     /// Every tap where it lies, sums in registers.
     Direct,
-    /// Winograd's minimal filtering in tiles.
+    /// Winograd's minimal filtering in tiles, of weights that are transformed once.
     Winograd(Tile),
+    /// The same of weights that are kept as they are: each use transforms them, a panel of output channels at a time.
+    WinogradByPanel(Tile),
 }
 
 /// A tile of Winograd's minimal filtering `F(output x output, kernel x kernel)`.
@@ -46,6 +48,7 @@ impl fmt::Display for Algorithm {
             Self::Patches => f.write_str("patches"),
             Self::Direct => f.write_str("direct"),
             Self::Winograd(Tile { output: m, kernel: k }) => write!(f, "F({m}x{m}, {k}x{k})"),
+            Self::WinogradByPanel(Tile { output: m, kernel: k }) => write!(f, "F({m}x{m}, {k}x{k}) by panel"),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::direct::DirectConvolution;
 use super::epilogue::Epilogue;
 use super::multiply::{ProductSegments, Segment};
 use super::packed::Packed;
-use super::winograd::WinogradConvolution;
+use super::winograd::{PanelConvolution, WinogradConvolution};
 use crate::error::Result;
 use crate::feature_maps::{Extent, FeatureMaps, MapLayout, Rows};
 use crate::isa::Isa;
@@ -154,6 +154,13 @@ pub(crate) unsafe fn convolve<T: Real, E: Epilogue<T>>(
         Algorithm::Winograd(tile) => {
             assert!(T::WINOGRAD, "weights of {} that are packed for tiles", T::NAME);
             let convolution = WinogradConvolution::new(tile, sources, region);
+            let memory = scratch.provide(convolution.scratch())?;
+            // SAFETY: the contract of both is the same.
+            unsafe { convolution.run(epilogue, memory) };
+        }
+        Algorithm::WinogradByPanel(tile) => {
+            assert!(T::WINOGRAD, "weights of {} that are packed for tiles", T::NAME);
+            let convolution = PanelConvolution::new(tile, sources, region);
             let memory = scratch.provide(convolution.scratch())?;
             // SAFETY: the contract of both is the same.
             unsafe { convolution.run(epilogue, memory) };

@@ -134,7 +134,7 @@ pub(crate) fn weight_gradient_by<T: Real>(
     let input = widened.as_ref().map_or(input, |maps| maps.as_ref());
     let (isa, input, d_output) = (scratch.isa(), input.rows(), d_output.rows());
     match algorithm {
-        Algorithm::Winograd(tile) => {
+        Algorithm::Winograd(tile) | Algorithm::WinogradByPanel(tile) => {
             let gradient = WinogradWeightGradient::new(tile, &geometry, isa, input, d_output);
             gradient.run(d_weights, scratch.provide(gradient.scratch())?);
         }

@@ -45,7 +45,7 @@ impl<'a> ProductSegments<'a> {
     }
 }
 
-/// Left rows against panels: `c[row] = sum over terms, segments and channels of a[row] b`.
+/// Left rows against panels: `c[row] = sum over terms, segments and channels of a[row] b`, added to what is there unless it begins.
 ///
 /// The result has one row of a panel for each row.
 pub(super) struct RowProduct<'a, T> {
@@ -54,6 +54,8 @@ pub(super) struct RowProduct<'a, T> {
     pub(super) c: &'a mut [T],
     /// Blocks of the panel: one, or as many as fit into the registers.
     pub(super) blocks: usize,
+    /// Whether the result is unspecified before, and the sum replaces it.
+    pub(super) begin: bool,
 }
 
 /// A product that enters the sums of [`RowProduct`].
@@ -140,10 +142,11 @@ impl<T: Real> RowProduct<'_, T> {
             // as many blocks as the vectors of the function that is called.
             unsafe {
                 let c = self.c.as_mut_ptr().add(done * width);
+                let at = RowsAt { first: done, ahead, begin: self.begin };
                 if whole {
-                    with_rows!(group, ROWS, rows::<T, S, BLOCK, COLUMNS>(s, self.terms, done, ahead, c));
+                    with_rows!(group, ROWS, rows::<T, S, BLOCK, COLUMNS>(s, self.terms, at, c));
                 } else {
-                    with_rows!(group, ROWS, rows::<T, S, BLOCK, BLOCK>(s, self.terms, done, ahead, c));
+                    with_rows!(group, ROWS, rows::<T, S, BLOCK, BLOCK>(s, self.terms, at, c));
                 }
             }
             done += group;
@@ -151,23 +154,39 @@ impl<T: Real> RowProduct<'_, T> {
     }
 }
 
-/// `ROWS` rows of `COLUMNS` vectors, from row `first` on. Of each segment's part of the next right
-/// operand the lines of `ahead` are brought closer.
+/// Which rows of a product are computed.
+#[derive(Clone, Copy)]
+struct RowsAt {
+    first: usize,
+    /// The lines of each segment's part of the next right operand that are brought closer meanwhile.
+    ahead: [usize; 2],
+    /// Whether sums begin with zero, not with the result that is there.
+    begin: bool,
+}
+
+/// `ROWS` rows of `COLUMNS` vectors.
 ///
 /// # Safety
-/// The left operands must hold the channels of every segment for rows `first` to `first + ROWS`, the right ones
-/// `BLOCK` numbers times `COLUMNS` vectors for every segment, and `c` must be valid to write for `ROWS` rows of
-/// `COLUMNS` vectors.
+/// The left operands must hold the channels of every segment for rows `at.first` to `at.first + ROWS`, the right ones
+/// `BLOCK` numbers times `COLUMNS` vectors for every segment, and `c` must be valid to write, and to read unless sums begin, for
+/// `ROWS` rows of `COLUMNS` vectors.
 #[inline(always)]
 unsafe fn rows<T: Real, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
     s: S,
     terms: &[Term<'_, T>],
-    first: usize,
-    ahead: [usize; 2],
+    RowsAt { first, ahead, begin }: RowsAt,
     c: *mut T,
 ) {
     let width = COLUMNS * S::LANES;
     let mut sums = [[s.splat(T::ZERO); COLUMNS]; ROWS];
+    if !begin {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: by the contract `c` has `ROWS` rows of `COLUMNS` vectors to read.
+                *sum = unsafe { s.load(c.add(row * width + v * S::LANES)) };
+            }
+        }
+    }
     for term in terms {
         let (mut b, mut next) = (term.b.as_ptr(), term.next);
         for segment in term.segments.all {

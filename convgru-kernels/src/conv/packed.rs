@@ -15,9 +15,9 @@ use crate::simd::{Simd, TileKernel};
 /// Weights of a convolution of stride 1 in panels of output channels.
 ///
 /// A panel holds `panel_blocks` blocks of output channels (the last one may hold fewer). Of a
-/// direct convolution it has for each block of input channels and each tap one row of the panel
-/// for each input channel; of Winograd's filtering, for each element of a transformed tile and
-/// each block of input channels.
+/// direct convolution, and of one whose weights are transformed panel by panel, it has for each block of
+/// input channels and each tap one row of the panel for each input channel; of Winograd's filtering
+/// otherwise, for each element of a transformed tile and each block of input channels.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed<T> {
     pub(super) geometry: Geometry,
@@ -70,12 +70,14 @@ impl<T: Real> Packed<T> {
         let width = blocks.len() * T::BLOCK;
         for (at, block) in blocks.enumerate() {
             for in_block in 0..input.blocks() {
-                for tap in 0..taps {
-                    let rows = (in_block * taps + tap) * T::BLOCK;
+                let first = in_block * taps * T::BLOCK * width + at * T::BLOCK;
+                // The weights of a pair of channels lie next to each other, and those of the rows of a block are written to
+                // a first-level cache.
+                for (lane, o) in output.of_block(block).enumerate() {
                     for (row, i) in input.of_block(in_block).enumerate() {
-                        let start = (rows + row) * width + at * T::BLOCK;
-                        for (value, o) in panel[start..].iter_mut().zip(output.of_block(block)) {
-                            *value = weight(o, i, tap);
+                        let start = first + row * width + lane;
+                        for tap in 0..taps {
+                            panel[start + tap * T::BLOCK * width] = weight(o, i, tap);
                         }
                     }
                 }

@@ -28,7 +28,7 @@ impl Algorithm {
         let possible = match self {
             Self::Patches => true,
             Self::Direct => shape.stride == [1, 1] && is_near(shape),
-            Self::Winograd(tile) => {
+            Self::Winograd(tile) | Self::WinogradByPanel(tile) => {
                 T::WINOGRAD
                     && Tile::ALL.contains(&tile)
                     && shape.stride == [1, 1]
@@ -56,7 +56,7 @@ impl Algorithm {
         };
         let elements = tile.transformed().pow(2);
         let transformed = count(&[geometry.input.count, geometry.output.count, elements, size_of::<T>()]);
-        if transformed > MOST_TRANSFORMED { Self::Direct } else { Self::Winograd(tile) }
+        if transformed > MOST_TRANSFORMED { Self::WinogradByPanel(tile) } else { Self::Winograd(tile) }
     }
 }
 
@@ -75,5 +75,5 @@ const MOST_HALO: usize = 256;
 const MIN_CHANNELS: usize = 8;
 
 /// Bytes that transformed weights take at most. Maps of so many channels have few pixels: each step would read all of these bytes
-/// from memory for a handful of tiles, where the weights as they are have a quarter of the bytes.
+/// from memory for a handful of tiles, where the weights as they are have a quarter of the bytes and are transformed in a cache.
 const MOST_TRANSFORMED: usize = 128 << 20;

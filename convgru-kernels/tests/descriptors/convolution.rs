@@ -24,12 +24,14 @@ pub(crate) struct Case {
 }
 
 /// Algorithms that are asked for beside those of the shape.
-const ALGORITHMS: [Algorithm; 8] = [
+const ALGORITHMS: [Algorithm; 10] = [
     Algorithm::Patches,
     Algorithm::Direct,
     Algorithm::Winograd(Tile::ALL[0]),
     Algorithm::Winograd(Tile::ALL[1]),
     Algorithm::Winograd(Tile::ALL[2]),
+    Algorithm::WinogradByPanel(Tile::ALL[0]),
+    Algorithm::WinogradByPanel(Tile { output: 7, kernel: 3 }),
     Algorithm::Winograd(Tile { output: 2, kernel: 5 }),
     Algorithm::Winograd(Tile { output: 7, kernel: 3 }),
     Algorithm::Winograd(Tile { output: usize::MAX, kernel: usize::MAX }),
@@ -145,7 +147,8 @@ pub(crate) fn attempt<T: Scalar>(case: &Case, tally: &Tally) {
     let mode = if case.add { WriteMode::Add } else { WriteMode::Overwrite };
     let keep = if case.add { 1.0 } else { 0.0 };
     // Sums of small whole numbers are exact but in tiles.
-    let error = if matches!(algorithm, Algorithm::Winograd(_)) { 1e-4 } else { 0.0 };
+    let error =
+        if matches!(algorithm, Algorithm::Winograd(_) | Algorithm::WinogradByPanel(_)) { 1e-4 } else { 0.0 };
     let wide = |values: &[T]| values.iter().map(|value| value.to_f64()).collect::<Vec<_>>();
     let (x_values, y_values, w_values) = (values(&x), values(&y), wide(&weights));
     if let Ok(packed) = &packed {

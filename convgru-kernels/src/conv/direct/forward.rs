@@ -72,8 +72,8 @@ impl<'a, T: Real> DirectConvolution<'a, T> {
                         *term = Term { a, segments, b, next: b.as_ptr() };
                     }
                     let terms = &terms[..sources.all.len()];
-                    let product =
-                        RowProduct { rows: output.width, terms, c: &mut *lane, blocks: blocks.len() };
+                    let (rows, blocks_of) = (output.width, blocks.len());
+                    let product = RowProduct { rows, terms, c: &mut *lane, blocks: blocks_of, begin: true };
                     T::dispatch_tile(isa, RowOfPixels(product));
                     let finished = Finished {
                         width: blocks.len(),

@@ -1,20 +1,18 @@
 //! A convolution in tiles: transform, multiply, transform back.
 //!
-//! Unsafe: Items of work have tiles that no other has, so that the epilogue meets each pixel of each block once;
-//! products and sums are slices whose lengths are compared before a transform.
+//! Unsafe: Items of work have tiles that no other has, so that the epilogue meets each pixel of each block once.
 
-use super::plane::{self, VectorGrid};
-use super::tiles::{InputTransform, TileColumns, Tiles, Transformed, with_tile};
-use super::transform::OutputMatrix;
+use super::back::WayBack;
+use super::tiles::{InputTransform, TileColumns, Tiles, Transformed};
 use crate::conv::algorithm::Tile;
 use crate::conv::convolve::{ConvSources, MOST, Region};
-use crate::conv::epilogue::{Epilogue, Finish, Finished};
+use crate::conv::epilogue::Epilogue;
 use crate::conv::multiply::{ProductSegments, RowProduct, Segment, Term};
-use crate::feature_maps::{RowPlace, count};
+use crate::feature_maps::count;
 use crate::parallel::for_each_item;
 use crate::real::Real;
 use crate::scratchpad::{Requirement, Scratch};
-use crate::simd::{Kernel, Simd, TileKernel};
+use crate::simd::{Simd, TileKernel};
 use std::ops::Range;
 
 /// Bytes of transformed weights up to which they are read again for every item of work: they stay
@@ -87,6 +85,8 @@ impl<'a, T: Real> WinogradConvolution<'a, T> {
         memory.segments.iter_mut().zip(self.segments()).for_each(|(place, segment)| *place = segment);
         let segments = self.sources.segments(memory.segments, 1);
         let items = self.tiles.count().div_ceil(self.per_item);
+        let Self { tiles, sources, region, products, .. } = self;
+        let back = WayBack { tiles, sources: *sources, region, m_stride: products.stride };
         for_each_item(items, self.operations(), memory.lanes, |item, lane| {
             let tiles = item * self.per_item..self.tiles.count().min((item + 1) * self.per_item);
             let (input, rest) = lane.split_at_mut(of_input);
@@ -100,7 +100,7 @@ impl<'a, T: Real> WinogradConvolution<'a, T> {
                 for (panel, products) in panels.zip(of_panels) {
                     // SAFETY: `for_each_item` runs each item once, an item has tiles that no other has, and it meets
                     // each panel once. By the contract nothing but the epilogue has what it writes.
-                    unsafe { self.finish(&tiles, panel, products, sums, epilogue) };
+                    unsafe { back.finish(&tiles, panel, products, sums, epilogue) };
                 }
             }
         });
@@ -165,42 +165,6 @@ impl<'a, T: Real> WinogradConvolution<'a, T> {
         };
         T::dispatch_tile(self.sources.isa(), product);
     }
-
-    /// Transforms the products of some tiles with a panel back and hands the sums to the epilogue.
-    ///
-    /// # Safety
-    /// No other call for these tiles and this panel may run at the same time, and nothing else may read or write
-    /// what the epilogue writes.
-    unsafe fn finish<E: Epilogue<T>>(
-        &self,
-        tiles: &Range<usize>,
-        panel: usize,
-        products: &[T],
-        sums: &mut [T],
-        epilogue: &E,
-    ) {
-        let (tile, isa) = (self.tiles.tile, self.sources.isa());
-        let blocks = self.sources.last.blocks_of(panel);
-        let (count, m_stride) = (tiles.len(), self.products.stride);
-        let back =
-            TransformBack { tile, count, m: products, m_stride, blocks: blocks.len(), sums: &mut *sums };
-        T::dispatch(isa, back);
-        let pixels = tile.output.pow(2) * blocks.len() * T::BLOCK;
-        for (index, place) in tiles.clone().map(|index| self.tiles.place(index)).enumerate() {
-            let finished = Finished {
-                width: blocks.len(),
-                blocks: blocks.len().min(self.region.blocks - blocks.start),
-                place: RowPlace { image: place.image, block: blocks.start, row: place.row },
-                column: place.column,
-                size: self.tiles.inside(place),
-                row_columns: tile.output,
-            };
-            // SAFETY: by the contract the blocks of the panel of these pixels are of this call alone, which meets each
-            // tile once, and nothing but the epilogue has what it writes.
-            let finish = unsafe { Finish::new(epilogue, &sums[index * pixels..], finished) };
-            T::dispatch(isa, finish);
-        }
-    }
 }
 
 /// The products of some transformed tiles with some panels.
@@ -246,54 +210,9 @@ impl<T: Real> TileKernel<T> for TileProducts<'_, T> {
                     *term = Term { a, segments, b: weights((element, panel)), next };
                 }
                 let c = &mut self.m[(index * elements + element) * self.m_stride..][..self.m_stride];
-                let product = RowProduct { rows: self.count, terms: &terms[..all.len()], c, blocks };
+                let terms = &terms[..all.len()];
+                let product = RowProduct { rows: self.count, terms, c, blocks, begin: true };
                 product.multiply::<S, ROWS, COLUMNS, BLOCK>(s);
-            }
-        }
-    }
-}
-
-/// Transforms the products of some tiles with a panel back: `A^T M A`.
-struct TransformBack<'a, T> {
-    tile: Tile,
-    count: usize,
-    m: &'a [T],
-    m_stride: usize,
-    /// Blocks of the panel.
-    blocks: usize,
-    /// The pixels of each tile, a row of the panel each.
-    sums: &'a mut [T],
-}
-
-impl<T: Real> Kernel<T> for TransformBack<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
-        with_tile!(self.tile, transform_back::<T, S>(self, s));
-    }
-}
-
-#[inline(always)]
-fn transform_back<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
-    work: TransformBack<'_, T>,
-    s: S,
-) {
-    let width = work.blocks * T::BLOCK;
-    let (products, pixels) = (count(&[work.count, width]), count(&[work.count, M * M, width]));
-    let elements = count(&[N * N, work.m_stride]);
-    assert!(work.sums.len() >= pixels && work.m_stride >= products && work.m.len() >= elements);
-    let (from, to) = (work.m.as_ptr(), work.sums.as_mut_ptr());
-    for tile in 0..work.count {
-        for lane in (0..width).step_by(S::LANES) {
-            // SAFETY: the assertion found N x N elements of the products `m_stride` apart, each with a row of the
-            // panel for every tile, and M x M rows of the panel for every tile in the sums.
-            unsafe {
-                let (row, column) = (N * work.m_stride, work.m_stride);
-                let from = VectorGrid { start: from.add(tile * width + lane), row, column };
-                let start = to.add(tile * M * M * width + lane);
-                let to = VectorGrid { start, row: M * width, column: width };
-                plane::transform::<T, S, OutputMatrix, N, M>(s, from, to);
             }
         }
     }

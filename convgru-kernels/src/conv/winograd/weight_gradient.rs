@@ -24,6 +24,10 @@ const TRANSFORMED_BYTES: usize = 512 << 10;
 /// Bytes of sums that are held at a time. In the transformed domain they are four times the weights.
 const SUMS_BYTES: usize = 4 << 20;
 
+/// Panels and blocks of input channels of an item, where the sums of one panel alone are more than half of [`SUMS_BYTES`]: those of
+/// an item stay in a second-level cache.
+const OF_WIDE: [usize; 2] = [4, 4];
+
 /// Most tiles that are held: a block of channels of all of them fits into a first-level cache
 /// beside another.
 const MAX_TILES: usize = 192;
@@ -89,10 +93,12 @@ impl Cut {
         let threads = threads.div_ceil(halves);
         let sides = threads.min(2);
         let most = (SUMS_BYTES / (halves * sums)).max(threads.div_ceil(sides));
+        let wide = 2 * sums > SUMS_BYTES;
+        let most = if wide { OF_WIDE[0] } else { most };
         let at_once = panels.div_ceil(panels.div_ceil(most));
-        let panels_of_item = at_once.div_ceil(threads.div_ceil(sides));
+        let panels_of_item = if wide { at_once } else { at_once.div_ceil(threads.div_ceil(sides)) };
         let items = sides * at_once.div_ceil(panels_of_item);
-        let inputs_of_item = inputs.div_ceil(threads.div_ceil(items));
+        let inputs_of_item = if wide { OF_WIDE[1] } else { inputs.div_ceil(threads.div_ceil(items)) };
         let most = sides * TRANSFORMED_BYTES / bytes(inputs_of_item + panels_of_item * panel_blocks);
         let chunks = tiles.div_ceil(halves).div_ceil(most.clamp(MIN_TILES, MAX_TILES));
         let tiles = tiles.div_ceil(halves).div_ceil(chunks);

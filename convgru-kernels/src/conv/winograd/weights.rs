@@ -1,6 +1,6 @@
 //! Weights in the transformed domain, and their gradients out of it.
 //!
-//! Unsafe: Taps and elements of a tile are slices whose lengths are compared before a transform.
+//! Unsafe: Taps, panels and elements of a tile are slices whose lengths are compared before a transform.
 
 use super::plane::{self, VectorGrid};
 use super::tiles::with_tile;
@@ -80,6 +80,54 @@ fn transform_kernel<T: Real, S: Simd<T>, const N: usize, const M: usize, const R
             let from = VectorGrid { start: from.start.add(lane), ..from };
             let to = VectorGrid { start: to.add(lane), row: N * work.stride, column: work.stride };
             plane::transform::<T, S, KernelMatrix, R, N>(s, from, to);
+        }
+    }
+}
+
+/// Transforms the kernels of a panel that lie as a direct convolution reads them: for each block of input channels and each tap
+/// the rows of the panel.
+pub(super) struct PanelTransform<'a, T> {
+    pub(super) tile: Tile,
+    pub(super) from: &'a [T],
+    /// Blocks of input channels.
+    pub(super) blocks: usize,
+    /// Elements of the rows of a block.
+    pub(super) rows: usize,
+    /// For each element of a tile and each block of input channels the rows.
+    pub(super) to: &'a mut [T],
+    /// Elements from an element of the tile to the next.
+    pub(super) stride: usize,
+}
+
+impl<T: Real> Kernel<T> for PanelTransform<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        with_tile!(self.tile, transform_panel::<T, S>(self, s));
+    }
+}
+
+#[inline(always)]
+fn transform_panel<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+    work: PanelTransform<'_, T>,
+    s: S,
+) {
+    let PanelTransform { blocks, rows, stride, .. } = work;
+    let len = count(&[blocks, rows]);
+    assert!(rows.is_multiple_of(T::BLOCK) && work.from.len() >= count(&[len, R * R]));
+    assert!(stride >= len && work.to.len() >= count(&[N * N, stride]));
+    let (from, to) = (work.from.as_ptr(), work.to.as_mut_ptr());
+    for block in 0..blocks {
+        for at in (0..rows).step_by(S::LANES) {
+            // SAFETY: the assertions found R x R times the rows of each block to read, and room for the rows of all blocks
+            // of N x N elements `stride` apart.
+            unsafe {
+                let start = from.add(block * R * R * rows + at);
+                let from = VectorGrid { start, row: R * rows, column: rows };
+                let to = VectorGrid { start: to.add(block * rows + at), row: N * stride, column: stride };
+                plane::transform::<T, S, KernelMatrix, R, N>(s, from, to);
+            }
         }
     }
 }
