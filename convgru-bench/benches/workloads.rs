@@ -1,4 +1,4 @@
-//! Cell steps, sequences and training steps of every workload.
+//! Cell steps, sequences and training steps of every workload of stacks of cells.
 
 use std::hint::black_box;
 
@@ -11,8 +11,10 @@ fn workloads(criterion: &mut Criterion) {
             Kind::Step => "cell_step",
             Kind::Sequence => "sequence",
             Kind::Training => "training_step",
+            // They take seconds: `cargo xtask bench` measures them.
+            Kind::Forecast | Kind::ForecastTraining => continue,
         };
-        let network = workload.network().expect("the files are checked by a test");
+        let network = workload.cells().expect("the files are checked by a test");
         let frames = workload.frames();
         let mut group = criterion.benchmark_group(group_name);
         group.sample_size(10);

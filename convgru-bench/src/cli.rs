@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(options(&[]).chosen_threads(64).unwrap(), [1, 2]);
         assert_eq!(options(&["--threads", "4", "--threads", "1"]).chosen_threads(4).unwrap(), [1, 4]);
         assert!(options(&["--threads", "5"]).chosen_threads(4).is_err());
-        assert_eq!(options(&[]).chosen_workloads().unwrap().len(), 9);
+        assert_eq!(options(&[]).chosen_workloads().unwrap().len(), 12);
         assert_eq!(options(&["--workload", "raft"]).chosen_workloads().unwrap()[0].name, "raft");
     }
 

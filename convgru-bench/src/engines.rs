@@ -31,6 +31,10 @@ pub(crate) struct Engine {
     pub(crate) trains: bool,
     /// Whether it computes states without them.
     pub(crate) infers: bool,
+    /// Whether it computes stacks of cells.
+    pub(crate) cells: bool,
+    /// Whether it computes networks that continue frames.
+    pub(crate) forecasts: bool,
     /// Whether it reads the ONNX files.
     pub(crate) reads_onnx: bool,
     /// Whether its program, and the packages it loads, are there.
@@ -60,13 +64,16 @@ impl Engine {
             environment: Vec::new(),
             trains: true,
             infers: true,
+            cells: true,
+            forecasts: true,
             reads_onnx: false,
         }
     }
 
     /// Whether it takes part in a workload.
     pub(crate) fn takes(&self, kind: Kind) -> bool {
-        if kind == Kind::Training { self.trains } else { self.infers }
+        let network = if kind.forecasts() { self.forecasts } else { self.cells };
+        network && if kind.trains() { self.trains } else { self.infers }
     }
 }
 
@@ -100,7 +107,15 @@ pub(crate) fn peers() -> Vec<Engine> {
     let script = |name: &str, file: &str, arguments: &[&str]| {
         let script = peers::sources().join("python").join(file);
         let arguments = [vec![script.into()], arguments.iter().map(OsString::from).collect()].concat();
-        Engine { is_installed: python_is_installed, ..Engine::other(name, python::program(), arguments) }
+        let engine = Engine::other(name, python::program(), arguments);
+        Engine { is_installed: python_is_installed, forecasts: false, ..engine }
+    };
+    let mlcast_is_installed = python_is_installed && python::is_installed(python::MLCAST);
+    let mlcast = |name: &str, variant: &str| Engine {
+        is_installed: mlcast_is_installed,
+        cells: false,
+        forecasts: true,
+        ..script(name, "mlcast_engine.py", &[variant])
     };
     let inference = |engine: Engine, reads_onnx: bool| Engine { trains: false, reads_onnx, ..engine };
     let keeping = |engine: Engine| Engine { environment: KEEP_MEMORY.to_vec(), ..engine };
@@ -111,12 +126,14 @@ pub(crate) fn peers() -> Vec<Engine> {
         inference(script("onnxruntime", "onnxruntime_engine.py", &[]), true),
         inference(script("openvino", "openvino_engine.py", &[]), true),
         inference(script("jax", "jax_engine.py", &[]), false),
+        mlcast("mlcast-eager", "eager"),
+        keeping(mlcast("mlcast-compile", "compile")),
     ];
     for peer in RUST_PEERS {
         let program = peers::rust_programs(&installed).join(format!("peer-{}", peer.name));
         let engine = Engine::other(peer.name, program, Vec::new());
         let engine = if peer.allocates { keeping(engine) } else { engine };
-        engines.push(Engine { trains: peer.trains, reads_onnx: peer.reads_onnx, ..engine });
+        engines.push(Engine { trains: peer.trains, forecasts: false, reads_onnx: peer.reads_onnx, ..engine });
     }
     engines
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
-use convgru_bench::{Kind, Workload};
-use convgru_model::{ConvGru, ConvGruConfig, Parameters, Tensor};
+use convgru_bench::{Kind, Network, Workload};
+use convgru_model::{ConvGru, Forecaster, MemoryBudget, Noise, Parameters, Tensor};
 use serde::{Deserialize, Serialize};
 
 const FACTS: &str = "workload.json";
@@ -19,10 +19,13 @@ struct Facts {
     height: usize,
     width: usize,
     steps: usize,
+    predicted: usize,
+    /// Of a stack of cells.
     layers: usize,
-    network: ConvGruConfig,
+    network: Network,
     frames: String,
     frame_shape: Vec<usize>,
+    noise: Option<Entry>,
     parameters: Vec<Entry>,
 }
 
@@ -39,12 +42,30 @@ pub(crate) struct Inputs {
     /// What is done.
     pub(crate) kind: Kind,
     /// With the weights of the files.
-    pub(crate) network: ConvGru<f32>,
+    pub(crate) network: Loaded,
     /// `[T, N, C, H, W]`
     pub(crate) frames: Tensor<f32>,
+    /// Frames that are predicted.
+    pub(crate) predicted: usize,
 }
 
-/// A tensor that engines write: the state of the topmost layer or the gradient of a parameter.
+/// A network with weights.
+pub(crate) enum Loaded {
+    Cells(ConvGru<f32>),
+    Forecaster(Forecaster<f32>),
+}
+
+impl Loaded {
+    /// Limits what training keeps.
+    pub(crate) fn set_memory_budget(&mut self, budget: MemoryBudget) {
+        match self {
+            Self::Cells(network) => network.set_memory_budget(budget),
+            Self::Forecaster(network) => network.set_memory_budget(budget),
+        }
+    }
+}
+
+/// A tensor that engines write: the state of the topmost layer, the frames that are predicted or the gradient of a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Output {
     /// Its name in messages.
@@ -56,28 +77,32 @@ pub(crate) struct Output {
 /// Writes frames and weights of a workload, the same at every call, and returns what an
 /// engine has to give back.
 pub(crate) fn write(workload: &Workload, folder: &Path) -> anyhow::Result<Vec<Output>> {
-    let mut network = workload.network()?;
-    // A bias of zero would hide an engine that forgets to add it.
-    network.parameters_mut().for_each_mut(&mut |name, tensor| {
-        if name.ends_with("bias") {
-            let shape = tensor.shape().to_vec();
-            *tensor = Tensor::from_fn(&shape, |i| (i * 37 % 101) as f32 / 500.0 - 0.1);
+    let mut outputs = Vec::new();
+    let (layers, parameters) = match &workload.network {
+        Network::ConvGru(config) => {
+            let mut network = workload.cells()?;
+            let top = config.hidden_channels.last().copied().unwrap_or(0);
+            let len = workload.batch * top * workload.height * workload.width;
+            outputs.push(Output { name: "top state".into(), len });
+            (config.layers(), write_parameters(workload, network.parameters_mut(), folder, &mut outputs)?)
         }
-    });
-    let top = network.config().hidden_channels.last().copied().unwrap_or(0);
-    let state = workload.batch * top * workload.height * workload.width;
-    let mut outputs = vec![Output { name: "top state".into(), len: state }];
-    let mut parameters = Vec::new();
-    for (name, tensor) in network.parameters().to_named() {
-        let file = format!("{name}.f32");
-        write_numbers(&folder.join(&file), tensor.as_slice())?;
-        if workload.kind == Kind::Training {
-            outputs.push(Output { name: format!("gradient of {name}"), len: tensor.len() });
+        Network::Mlcast(config) => {
+            let mut network = workload.forecaster()?;
+            let len = workload.predicted * workload.batch * config.members * config.image_channels;
+            let len = len * workload.height * workload.width;
+            outputs.push(Output { name: "forecast".into(), len });
+            (0, write_parameters(workload, network.parameters_mut(), folder, &mut outputs)?)
         }
-        parameters.push(Entry { name, shape: tensor.shape().to_vec(), file });
-    }
+    };
     let frames = workload.frames();
     write_numbers(&folder.join("frames.f32"), frames.as_slice())?;
+    let noise = match workload.noise() {
+        Some(noise) => {
+            write_numbers(&folder.join("noise.f32"), noise.as_slice())?;
+            Some(Entry { name: "noise".into(), shape: noise.shape().to_vec(), file: "noise.f32".into() })
+        }
+        None => None,
+    };
     let facts = Facts {
         name: workload.name.clone(),
         kind: workload.kind,
@@ -85,10 +110,12 @@ pub(crate) fn write(workload: &Workload, folder: &Path) -> anyhow::Result<Vec<Ou
         height: workload.height,
         width: workload.width,
         steps: workload.steps,
-        layers: network.config().layers(),
-        network: network.config().clone(),
+        predicted: workload.predicted,
+        layers,
+        network: workload.network.clone(),
         frames: "frames.f32".into(),
         frame_shape: frames.shape().to_vec(),
+        noise,
         parameters,
     };
     let path = folder.join(FACTS);
@@ -97,29 +124,85 @@ pub(crate) fn write(workload: &Workload, folder: &Path) -> anyhow::Result<Vec<Ou
     Ok(outputs)
 }
 
+/// Writes the weights of a network, and says which gradients belong to the output of an engine.
+fn write_parameters(
+    workload: &Workload,
+    parameters: &mut impl Parameters<f32>,
+    folder: &Path,
+    outputs: &mut Vec<Output>,
+) -> anyhow::Result<Vec<Entry>> {
+    let (mut entries, mut written) = (Vec::new(), Ok(()));
+    parameters.for_each_mut(&mut |name, tensor| {
+        // A bias of zero would hide an engine that forgets to add it.
+        if name.ends_with("bias") {
+            let shape = tensor.shape().to_vec();
+            *tensor = Tensor::from_fn(&shape, |i| (i * 37 % 101) as f32 / 500.0 - 0.1);
+        }
+        let file = format!("{name}.f32");
+        if written.is_ok() {
+            written = write_numbers(&folder.join(&file), tensor.as_slice());
+        }
+        if workload.kind.trains() {
+            outputs.push(Output { name: format!("gradient of {name}"), len: tensor.len() });
+        }
+        entries.push(Entry { name: name.to_owned(), shape: tensor.shape().to_vec(), file });
+    });
+    written.map(|()| entries)
+}
+
 /// Reads what [`write`] wrote.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<Inputs> {
     let path = folder.join(FACTS);
     let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let facts: Facts = serde_json::from_slice(&text)
         .with_context(|| format!("{} does not describe a workload", path.display()))?;
-    let mut network = ConvGru::new(facts.network, 1)?;
-    let mut tensors = Vec::new();
-    for entry in &facts.parameters {
-        let numbers = read_numbers(&folder.join(&entry.file))?;
-        tensors.push((entry.name.as_str(), Tensor::from_vec(&entry.shape, numbers)?));
-    }
-    let mut missing = Vec::new();
-    network.parameters_mut().for_each_mut(&mut |name, parameter| match tensors
-        .iter()
-        .position(|(other, tensor)| *other == name && tensor.shape() == parameter.shape())
-    {
-        Some(found) => *parameter = tensors.swap_remove(found).1,
-        None => missing.push(format!("{name} {:?}", parameter.shape())),
-    });
-    anyhow::ensure!(missing.is_empty(), "{} lacks {}", path.display(), missing.join(", "));
     let frames = Tensor::from_vec(&facts.frame_shape, read_numbers(&folder.join(&facts.frames))?)?;
-    Ok(Inputs { kind: facts.kind, network, frames })
+    let network = match facts.network {
+        Network::ConvGru(config) => {
+            let mut network = ConvGru::new(config, 1)?;
+            read_parameters(network.parameters_mut(), &facts.parameters, folder)?;
+            Loaded::Cells(network)
+        }
+        Network::Mlcast(config) => {
+            let mut network = Forecaster::new(config, 1)?;
+            read_parameters(network.parameters_mut(), &facts.parameters, folder)?;
+            if let Some(noise) = &facts.noise {
+                let numbers = read_numbers(&folder.join(&noise.file))?;
+                network.set_noise(Noise::Given(Tensor::from_vec(&noise.shape, numbers)?));
+            }
+            Loaded::Forecaster(network)
+        }
+    };
+    Ok(Inputs { kind: facts.kind, network, frames, predicted: facts.predicted })
+}
+
+/// Replaces all weights of a network by those of the files.
+fn read_parameters(
+    parameters: &mut impl Parameters<f32>,
+    entries: &[Entry],
+    folder: &Path,
+) -> anyhow::Result<()> {
+    let mut read = Ok(());
+    parameters.for_each_mut(&mut |name, parameter| {
+        if read.is_ok() {
+            read = read_parameter(name, parameter, entries, folder);
+        }
+    });
+    read
+}
+
+fn read_parameter(
+    name: &str,
+    parameter: &mut Tensor<f32>,
+    entries: &[Entry],
+    folder: &Path,
+) -> anyhow::Result<()> {
+    let entry = entries.iter().find(|entry| entry.name == name && entry.shape == parameter.shape());
+    let entry =
+        entry.with_context(|| format!("{} lacks {name} {:?}", folder.display(), parameter.shape()))?;
+    let numbers = read_numbers(&folder.join(&entry.file))?;
+    *parameter = Tensor::from_vec(&entry.shape, numbers)?;
+    Ok(())
 }
 
 /// Writes numbers as engines do.
@@ -153,15 +236,33 @@ mod tests {
         let inputs = read(folder.path()).unwrap();
         assert_eq!(inputs.frames.as_slice(), workload.frames().as_slice());
         assert_eq!(inputs.kind, Kind::Training);
+        let Loaded::Cells(network) = inputs.network else { panic!("another network") };
         let parameters: usize = outputs[1..].iter().map(|output| output.len).sum();
-        assert_eq!(parameters, inputs.network.parameters().count());
-        let first = &inputs.network.parameters().layers[0];
+        assert_eq!(parameters, network.parameters().count());
+        let first = &network.parameters().layers[0];
         assert!(first.bias.as_ref().unwrap().as_slice()[0] != 0.0);
         assert_eq!(
             first.input_weights.as_slice(),
-            workload.network().unwrap().parameters().layers[0].input_weights.as_slice()
+            workload.cells().unwrap().parameters().layers[0].input_weights.as_slice()
         );
         write_numbers(&folder.path().join("layers.0.bias.f32"), &[1.0]).unwrap();
         assert!(read(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_network_that_continues_frames_is_read_with_its_noise() {
+        let workload = Workload::from_toml(include_str!("../tests/workloads/tiny_forecast.toml")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = write(&workload, folder.path()).unwrap();
+        let inputs = read(folder.path()).unwrap();
+        let Loaded::Forecaster(network) = inputs.network else { panic!("another network") };
+        assert_eq!(inputs.predicted, 3);
+        let noise = workload.noise().unwrap();
+        assert_eq!(noise.shape(), [2, 3, 2, 16, 2, 2]);
+        assert_eq!(*network.noise(), Noise::Given(noise));
+        let forecast = network.forward(&inputs.frames, inputs.predicted).unwrap();
+        assert_eq!(outputs[0].len, forecast.len());
+        let parameters: usize = outputs[1..].iter().map(|output| output.len).sum();
+        assert_eq!(parameters, network.parameters().count());
     }
 }

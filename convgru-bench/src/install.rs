@@ -18,6 +18,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let installed = installed.canonicalize()?;
     note(&format!("installing into {}", installed.display()));
     python::install(python::ENGINES)?;
+    python::install(python::MLCAST)?;
     let failed: Vec<_> = RUST_PEERS
         .iter()
         .filter_map(|peer| {

@@ -11,4 +11,4 @@ pub mod gradcheck;
 pub mod parity;
 mod workload;
 
-pub use workload::{Kind, Workload, WorkloadError};
+pub use workload::{Kind, Network, Workload, WorkloadError};

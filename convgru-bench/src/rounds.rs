@@ -106,8 +106,10 @@ impl Comparison<'_> {
         let load = Request::Load { folder: self.folder.to_path_buf(), threads: self.threads };
         let loaded: Loaded = process.ask(&load)?;
         let memory_bytes = match self.workload.kind {
-            Kind::Training => process.ask::<Memory>(&Request::Memory)?.over_base(),
-            _ => None,
+            Kind::Training | Kind::Forecast | Kind::ForecastTraining => {
+                process.ask::<Memory>(&Request::Memory)?.over_base()
+            }
+            Kind::Step | Kind::Sequence => None,
         };
         let path = self.folder.join(format!("{}.output", engine.name));
         tell(&mut process, &Request::Check { output: path.clone() })?;

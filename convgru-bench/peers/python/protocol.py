@@ -8,7 +8,8 @@
 
 A failure is answered with {"error": "what is wrong"}. An engine gives three methods: `load(workload, threads)`
 returns name, version and variant; `iterate()` does the work once; `outputs()` does it once and returns arrays:
-the state of the topmost layer after the last step and, in training, the gradient of every parameter.
+the state of the topmost layer after the last step, or the frames that are predicted, and, in training, the gradient of every
+parameter.
 """
 
 import json
@@ -41,12 +42,14 @@ class Workload:
         facts = json.loads((self.folder / "workload.json").read_text())
         self.name, self.kind, self.steps = facts["name"], facts["kind"], facts["steps"]
         self.batch, self.height, self.width = facts["batch"], facts["height"], facts["width"]
+        self.predicted, self.network = facts["predicted"], facts["network"]
 
         def array(entry):
             return numpy.fromfile(self.folder / entry["file"], dtype="<f4").reshape(entry["shape"])
 
         self.frames = array({"file": facts["frames"], "shape": facts["frame_shape"]})  # [T, N, C, H, W]
-        named = {entry["name"]: array(entry) for entry in facts["parameters"]}
+        self.noise = array(facts["noise"]) if facts["noise"] else None  # [members, steps, N, C', H', W']
+        named = self.parameters = {entry["name"]: array(entry) for entry in facts["parameters"]}
         self.layers = [
             Layer(*(named[f"layers.{layer}.{tensor}"] for tensor in ("input_weights", "hidden_weights", "bias")))
             for layer in range(facts["layers"])

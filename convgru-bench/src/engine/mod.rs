@@ -1,5 +1,6 @@
 //! convgru as an engine: answers the lines of the protocol.
 
+mod forecast;
 mod resident;
 mod work;
 
@@ -11,8 +12,9 @@ use convgru_bench::Kind;
 use convgru_model::MemoryBudget;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::inputs::{self, Inputs};
+use crate::inputs::{self, Inputs, Loaded as Network};
 use crate::protocol::{Done, Failed, Loaded, Memory, Request, Times};
+use forecast::{Forecast, ForecastTraining};
 use work::{Frames, Step, Training, Work};
 
 /// Answers requests until told to quit or until there are no more.
@@ -46,11 +48,22 @@ fn serve_loaded(
     pool: &ThreadPool,
     inputs: &Inputs,
 ) -> anyhow::Result<()> {
-    let Inputs { kind, network, frames } = inputs;
-    match kind {
-        Kind::Step => answer(requests, replies, pool, Step::new(network, frames)?),
-        Kind::Sequence => answer(requests, replies, pool, Frames::new(network, frames)?),
-        Kind::Training => answer(requests, replies, pool, Training::new(network, frames)),
+    let Inputs { kind, network, frames, predicted } = inputs;
+    match (network, kind) {
+        (Network::Cells(network), Kind::Step) => answer(requests, replies, pool, Step::new(network, frames)?),
+        (Network::Cells(network), Kind::Sequence) => {
+            answer(requests, replies, pool, Frames::new(network, frames)?)
+        }
+        (Network::Cells(network), Kind::Training) => {
+            answer(requests, replies, pool, Training::new(network, frames))
+        }
+        (Network::Forecaster(network), Kind::Forecast) => {
+            answer(requests, replies, pool, Forecast::new(network, frames, *predicted)?)
+        }
+        (Network::Forecaster(network), Kind::ForecastTraining) => {
+            answer(requests, replies, pool, ForecastTraining::new(network, frames, *predicted))
+        }
+        _ => anyhow::bail!("the network of the workload does nothing of the kind {kind:?}"),
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) trait Work: Send {
     /// The work.
     fn iterate(&mut self) -> anyhow::Result<()>;
 
-    /// Does the work; the last state of the topmost layer and, in training, all gradients.
+    /// Does the work; the last state of the topmost layer or the frames that are predicted and, in training, all gradients.
     fn outputs(&mut self) -> anyhow::Result<Vec<f32>>;
 }
 

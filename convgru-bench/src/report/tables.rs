@@ -91,7 +91,7 @@ fn speeds(machine: &Machine<'_>) -> String {
     text
 }
 
-/// Peak memory of training steps, where it was measured.
+/// Peak memory of training steps and forecasts, where it was measured.
 fn memory(machine: &Machine<'_>) -> String {
     let others: Vec<_> = others(machine)
         .into_iter()
@@ -116,7 +116,9 @@ fn memory(machine: &Machine<'_>) -> String {
     if rows.is_empty() {
         return rows;
     }
-    let mut text = String::from("Peak memory of a training step, over what weights and inputs take:\n\n");
+    let mut text = String::from(
+        "Peak memory of a training step, or of a forecast, over the memory of weights and inputs:\n\n",
+    );
     text += "| workload | threads | convgru |";
     others.iter().for_each(|other| text += &format!(" {other} |"));
     text += &format!("\n|---|---:|---:|{}\n", "---:|".repeat(others.len()));

@@ -1,0 +1,80 @@
+//! What convgru does for workloads of networks that continue frames.
+
+use convgru_model::{
+    Forecaster, ForecasterParameters, Parameters, PredictionGradient, PreparedForecaster, Tensor, Workspace,
+};
+
+use super::work::Work;
+
+/// A forecast. The network is prepared beforehand; weights are packed by the first forecast and kept, as is the memory of its output.
+pub(super) struct Forecast<'a> {
+    network: PreparedForecaster<'a, f32>,
+    frames: &'a Tensor<f32>,
+    predicted: usize,
+    output: Tensor<f32>,
+}
+
+impl<'a> Forecast<'a> {
+    pub(super) fn new(
+        network: &'a Forecaster<f32>,
+        frames: &'a Tensor<f32>,
+        predicted: usize,
+    ) -> anyhow::Result<Self> {
+        Ok(Self { network: network.prepare()?, frames, predicted, output: Tensor::default() })
+    }
+}
+
+impl Work for Forecast<'_> {
+    fn iterate(&mut self) -> anyhow::Result<()> {
+        self.network.forward(self.frames, self.predicted, &mut self.output)?;
+        std::hint::black_box(&self.output);
+        Ok(())
+    }
+
+    fn outputs(&mut self) -> anyhow::Result<Vec<f32>> {
+        self.iterate()?;
+        Ok(self.output.as_slice().to_vec())
+    }
+}
+
+/// Forward and backward of the sum of all frames that are predicted; weights change from step to step, so packing them is part
+/// of it. The gradients are kept, and zeroed each time.
+pub(super) struct ForecastTraining<'a> {
+    network: &'a Forecaster<f32>,
+    frames: &'a Tensor<f32>,
+    predicted: usize,
+    workspace: Workspace<f32>,
+    gradients: ForecasterParameters<f32>,
+}
+
+impl<'a> ForecastTraining<'a> {
+    pub(super) fn new(network: &'a Forecaster<f32>, frames: &'a Tensor<f32>, predicted: usize) -> Self {
+        let gradients = network.parameters().zeros_like();
+        Self { network, frames, predicted, workspace: Workspace::default(), gradients }
+    }
+
+    /// Returns the forecast.
+    fn step(&mut self) -> anyhow::Result<Tensor<f32>> {
+        self.gradients.zero();
+        let prediction =
+            self.network.forward_train(self.frames, self.predicted, None, &mut self.workspace)?;
+        let mut ones = prediction.logits;
+        ones.fill(1.0);
+        let loss = PredictionGradient::Output(ones);
+        self.network.backward(&mut self.workspace, loss, &mut self.gradients)?;
+        Ok(prediction.output)
+    }
+}
+
+impl Work for ForecastTraining<'_> {
+    fn iterate(&mut self) -> anyhow::Result<()> {
+        std::hint::black_box(self.step()?);
+        Ok(())
+    }
+
+    fn outputs(&mut self) -> anyhow::Result<Vec<f32>> {
+        let mut numbers = self.step()?.into_vec();
+        self.gradients.for_each(&mut |_, tensor| numbers.extend_from_slice(tensor.as_slice()));
+        Ok(numbers)
+    }
+}
