@@ -10,7 +10,7 @@ use crate::tensor::Tensor;
 
 /// A forward pass of training, by the engine that computed it.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a workspace holds one, behind a pointer")]
+#[allow(clippy::large_enum_variant, reason = "a workspace holds one, behind a pointer")]
 pub(super) enum SavedForecast<T> {
     Fused(ForecastPass<T>),
     Composed(RecurrentPass<T>),

@@ -261,7 +261,7 @@ fn composed_cells_fill_the_first_stages_of_a_network() {
     );
     let run = RunConfig { model: network.clone(), ..configured.clone() };
     let (model, told) = filled(&path, &run).unwrap();
-    assert!(told.contains("6 of 8 tensors, those of the first 2 stages; the others are drawn"), "{told}");
+    assert!(told.contains("6 of 8 tensors, from the first 2 stages; the others are drawn"), "{told}");
     let drawn = Forecaster::<f32>::new(network.clone(), run.training.seed).unwrap();
     let drawn = named(drawn.parameters(), "");
     let given = named(cells.parameters(), "body.");
@@ -296,5 +296,5 @@ fn composed_cells_that_give_no_frames_are_refused_but_begin_a_network_that_does(
     let stages = [&stages[..2], &[convolution(3, 5)]].concat();
     let model = RecurrentForecasterConfig { image_channels: 5, patch: 1, stages, ..Default::default() };
     let (_, told) = filled(&path, &RunConfig { model: model.into(), ..configured }).unwrap();
-    assert!(told.contains("those of the first 2 stages"), "{told}");
+    assert!(told.contains("from the first 2 stages"), "{told}");
 }

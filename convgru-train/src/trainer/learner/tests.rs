@@ -54,7 +54,7 @@ fn composed() -> RunConfig {
 #[test]
 fn composed_cells_learn_with_other_dropout_in_each_step_and_vectors_of_length_one() {
     let config = composed();
-    config.validate().unwrap();
+    config.model.validate().unwrap();
     let run = |from: u64| {
         let mut learner = new(&config).unwrap();
         let losses: Vec<f64> =
