@@ -8,8 +8,8 @@
 //! cargo run --release -p convgru-model --example firenet -- PICTURES [WEIGHTS [HEIGHTxWIDTH]]
 //! cargo run --release -p convgru-model --example firenet -- pictures firenet.pth 260x346
 //! ```
-//! `WEIGHTS` is a file of FireNet's weights as PyTorch wrote them, or what `convgru import` made of it. Without it weights are drawn, and the
-//! pictures show the events through an untrained network.
+//! `WEIGHTS` is a file of FireNet's weights as PyTorch wrote them, or what `convgru import` made of it: in the pictures 0 is black and 1 is
+//! white. Without it weights are drawn, and each picture goes from the lowest to the highest number that the untrained network gives.
 
 use std::error::Error;
 use std::fs;
@@ -65,7 +65,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         let picture = stream.step(&voxels)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
-        write_picture(&Path::new(pictures).join(format!("frame_{frame:03}.pgm")), picture)?;
+        let range = if arguments.len() > 1 { [0.0, 1.0] } else { range_of(picture) };
+        write_picture(&Path::new(pictures).join(format!("frame_{frame:03}.pgm")), picture, range)?;
     }
     times.sort_by(f64::total_cmp);
     writeln!(
@@ -154,12 +155,20 @@ impl Camera {
     }
 }
 
-/// A grey picture: 0 is black and 1 is white, as FireNet's numbers are meant.
-fn write_picture(path: &Path, picture: &Tensor<f32>) -> std::io::Result<()> {
+/// The lowest and the highest number.
+fn range_of(picture: &Tensor<f32>) -> [f32; 2] {
+    let values = || picture.as_slice().iter().copied();
+    [values().fold(f32::INFINITY, f32::min), values().fold(f32::NEG_INFINITY, f32::max)]
+}
+
+/// A grey picture, from black to white.
+fn write_picture(path: &Path, picture: &Tensor<f32>, [low, high]: [f32; 2]) -> std::io::Result<()> {
     let &[_, _, height, width] = picture.shape() else { unreachable!("frames are [N, C, H, W]") };
     let mut bytes = format!("P5\n{width} {height}\n255\n").into_bytes();
     // Of a network that gives several channels the first is shown.
-    let values = &picture.as_slice()[..height * width];
-    bytes.extend(values.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8));
+    let shade = |value: &f32| ((value - low) / (high - low).max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
+    bytes.extend(
+        picture.as_slice()[..height * width].iter().map(|value| (shade(value) * 255.0).round() as u8),
+    );
     fs::write(path, bytes)
 }

@@ -14,6 +14,7 @@ use crate::tensor::Tensor;
 
 /// A stage whose weights are packed, before it has memory.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has few stages")]
 pub(super) enum Packed<'a, T> {
     Cell(Box<PreparedCell<'a, T>>),
     Convolution(PackedWeights<'a, T>, Slope),
