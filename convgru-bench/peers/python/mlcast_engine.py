@@ -18,6 +18,18 @@ from mlcast.models.convgru import ConvGruModel
 import protocol
 
 
+def channel_order(channels, scale):
+    """Where each channel of the workload is among those of the package.
+
+    A square of two by two pixels becomes channels: here the channels of its first pixel come first, in the package the pixels of its
+    first channel.
+    """
+    order = list(range(channels))
+    for _ in range(scale):
+        order = [channel * 4 + pixel for pixel in range(4) for channel in order]
+    return torch.tensor(order)
+
+
 class Cell:
     """Weights of a cell of the package, by the names of the workload.
 
@@ -26,14 +38,19 @@ class Cell:
     another.
     """
 
-    def __init__(self, cell, prefix):
-        self.cell, self.prefix = cell, prefix
+    def __init__(self, cell, prefix, order):
+        self.cell, self.prefix, self.order = cell, prefix, order
         self.inputs, self.gates = cell.input_size, 2 * cell.hidden_size
+
+    def reordered(self, tensor, order):
+        """A tensor whose channels, all of which are at places of `order`, are in order."""
+        gates = tensor.unflatten(0, (3, -1))[:, order]
+        return (gates[:, :, order] if gates.dim() > 2 else gates).flatten(0, 1)
 
     def load(self, parameters):
         """Takes the weights of the workload."""
         of_input, of_state, bias = (
-            torch.from_numpy(parameters[f"{self.prefix}.layers.0.{name}"])
+            self.reordered(torch.from_numpy(parameters[f"{self.prefix}.layers.0.{name}"]), self.order.argsort())
             for name in ("input_weights", "hidden_weights", "bias")
         )
         joint = torch.cat([of_input, of_state], dim=1)
@@ -47,10 +64,13 @@ class Cell:
         """The gradients of the weights by name."""
         convs = (self.cell.combined_gates, self.cell.out_gate)
         joint = torch.cat([conv.weight.grad for conv in convs])
+        gradients = {
+            "input_weights": joint[:, : self.inputs],
+            "hidden_weights": joint[:, self.inputs :],
+            "bias": torch.cat([conv.bias.grad for conv in convs]),
+        }
         return {
-            f"{self.prefix}.layers.0.input_weights": joint[:, : self.inputs],
-            f"{self.prefix}.layers.0.hidden_weights": joint[:, self.inputs :],
-            f"{self.prefix}.layers.0.bias": torch.cat([conv.bias.grad for conv in convs]),
+            f"{self.prefix}.layers.0.{name}": self.reordered(tensor, self.order) for name, tensor in gradients.items()
         }
 
 
@@ -70,9 +90,11 @@ class Engine:
         assert not other, "the package has square kernels"
         self.model = ConvGruModel(config["image_channels"], config["blocks"], config["noise"], kernel_size=kernel)
         # The decoder of the package has its coarsest block first.
-        blocks = [("encoder", self.model.encoder.blocks), ("forecaster", reversed(self.model.decoder.blocks))]
+        sides = [("encoder", 0, self.model.encoder.blocks), ("forecaster", 1, reversed(self.model.decoder.blocks))]
         self.cells = [
-            Cell(block.convgru.cell, f"{name}.{index}") for name, side in blocks for index, block in enumerate(side)
+            Cell(block.convgru.cell, f"{name}.{index}", channel_order(config["image_channels"], index + scale))
+            for name, scale, side in sides
+            for index, block in enumerate(side)
         ]
         for cell in self.cells:
             cell.load(workload.parameters)
@@ -83,7 +105,10 @@ class Engine:
         self.compile_cells()
         self.frames = torch.from_numpy(workload.frames).swapaxes(0, 1).contiguous()
         # [members, N, steps, C', H', W']
-        self.noise = None if workload.noise is None else torch.from_numpy(workload.noise).swapaxes(1, 2).contiguous()
+        self.noise = None
+        if workload.noise is not None:
+            order = channel_order(config["image_channels"], config["blocks"]).argsort()
+            self.noise = torch.from_numpy(workload.noise)[:, :, :, order].swapaxes(1, 2).contiguous()
         divisor = 2 ** config["blocks"]
         assert workload.height % divisor == workload.width % divisor == 0, f"frames are multiples of {divisor} here"
         return {"name": "mlcast", "version": f"{version('mlcast')}, PyTorch {torch.__version__}", "variant": self.variant}
