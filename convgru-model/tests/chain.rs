@@ -26,7 +26,8 @@ fn fire_net(channels: usize) -> Vec<Stage> {
 }
 
 fn network(stages: Vec<Stage>) -> Recurrent<f64> {
-    let mut network = Recurrent::<f64>::new(RecurrentConfig { stages, wiring: Wiring::Chain }, 3).unwrap();
+    let mut network = Recurrent::<f64>::new(RecurrentConfig { stages, wiring: Wiring::Chain }, 3)
+        .expect("the network is valid");
     // A bias of zero would hide that it is forgotten.
     network.parameters_mut().for_each_mut(&mut |name, tensor| {
         if name.ends_with("bias") {
@@ -50,16 +51,16 @@ fn distance(a: &Tensor<f64>, b: &Tensor<f64>) -> f64 {
 fn expect_equal(network: &Recurrent<f64>, frames: &Tensor<f64>) {
     let &[steps, batch, _, height, width] = frames.shape() else { panic!("{:?}", frames.shape()) };
     let sequence = Sequence { return_layers: ReturnLayers::Top, ..Sequence::from(frames) };
-    let expected = network.forward(sequence).unwrap();
-    let chain = network.to_chain().unwrap();
-    let mut stream = chain.stream(batch, height, width).unwrap();
+    let expected = network.forward(sequence).expect("the frames fit");
+    let chain = network.to_chain().expect("a chain computes it");
+    let mut stream = chain.stream(batch, height, width).expect("the size is valid");
     for pass in 0..2 {
         for t in 0..steps {
-            let top = stream.step(&frames.index(t)).unwrap();
+            let top = stream.step(&frames.index(t)).expect("the frame fits");
             let far = distance(top, &expected.outputs[0].index(t));
             assert!(far < 1e-12, "pass {pass}, step {t}: {far}");
         }
-        for (state, last) in stream.states().unwrap().iter().zip(&expected.last) {
+        for (state, last) in stream.states().expect("frames were read").iter().zip(&expected.last) {
             assert!(distance(state, last) < 1e-12);
         }
         stream.reset();

@@ -163,7 +163,7 @@ impl RecurrentForecasterConfig {
 
 /// Fails for a stage that frames, or predictions as they are read, do not fit.
 fn keeps_frames(index: usize, stage: &Stage) -> Result<()> {
-    let refuse = |field: &str, reason: String| invalid(&format!("stages[{index}].{field}"), reason);
+    let refuse = |field: &str, reason: String| invalid(format!("stages[{index}].{field}"), reason);
     let cell = match stage {
         Stage::Cell(cell) => cell,
         Stage::Convolution(config) | Stage::Residual(config) if config.stride == [1, 1] => return Ok(()),

@@ -51,7 +51,7 @@ fn stacks_of_every_layout_come_back_bit_for_bit() {
         let network = ConvGru::<f64>::new(config, 0).unwrap();
         let mut tensors = state_dict(layout, &network, None).unwrap().tensors;
         for (place, (name, tensor)) in tensors.iter_mut().enumerate() {
-            *tensor = numbers(name, &tensor.shape().to_vec(), place).1;
+            *tensor = numbers(name, tensor.shape(), place).1;
         }
         let back = there_and_back(&tensors);
         // Zeros of biases that are added up may change their sign.

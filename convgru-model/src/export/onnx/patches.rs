@@ -41,7 +41,7 @@ impl Patches {
     }
 
     /// Patches of pixels become channels, in the order of our pixel-unshuffle.
-    pub(super) fn to_patches(&self, graph: &mut Graph<'_>, frame: &str) -> String {
+    pub(super) fn to_patches(self, graph: &mut Graph<'_>, frame: &str) -> String {
         let (channels, patch) = (self.read_channels() as i64, self.patch as i64);
         if patch == 1 {
             return frame.to_owned();
@@ -75,7 +75,7 @@ impl Patches {
     }
 
     /// Channels become patches of pixels.
-    pub(super) fn to_frame(&self, graph: &mut Graph<'_>, patches: &str) -> String {
+    pub(super) fn to_frame(self, graph: &mut Graph<'_>, patches: &str) -> String {
         if self.patch == 1 {
             return patches.to_owned();
         }

@@ -13,13 +13,16 @@ use crate::tensor::Tensor;
 
 type Value<T> = Arc<Held<T>>;
 
+/// All states of each cell, and the result of the topmost stage.
+type After<T> = (Vec<Vec<Value<T>>>, Value<T>);
+
 /// The network after the frames so far.
 #[derive(Debug)]
 pub(in super::super) struct RecurrentStreamState<'a, T> {
     network: Arc<RecurrentNetwork<'a, T>>,
     eager: Eager<'a, T>,
-    /// All states of each cell, and what the topmost stage gave for the last frame; none before the first.
-    after: Option<(Vec<Vec<Value<T>>>, Value<T>)>,
+    /// The network after the last frame; none before the first.
+    after: Option<After<T>>,
 }
 
 impl<'a, T: Scalar> RecurrentStreamState<'a, T> {
