@@ -165,7 +165,7 @@ fn a_published_checkpoint_with_the_state_of_its_optimiser_is_read() {
     // Its cell is that of RAFT by the names of its kernels, and is not.
     let Detected { networks, left, .. } = detect(found.tensors.clone());
     let [cell] = &networks[..] else { panic!("{} networks", networks.len()) };
-    assert_eq!((system(cell), &cell.name[..]), ("iter_mvs", "model.module.iter_mvs.update.gru."));
+    assert_eq!((system(cell), &cell.name[..]), ("iter_mvs", "model.iter_mvs.update.gru."));
     let Network::ConvGru(network) = &cell.network else { panic!("{:?}", cell.network) };
     let config = network.config();
     assert_eq!((config.in_channels, &config.hidden_channels[..], config.dilation), (11, &[32][..], [2, 2]));
