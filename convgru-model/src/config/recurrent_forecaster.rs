@@ -24,9 +24,9 @@ pub(crate) const BODY: &str = "body";
 ///
 /// ```
 /// use convgru_model::composed::{CellConfig, CellKind, ConvStageConfig, Stage};
-/// use convgru_model::{Forecaster, RecurrentForecasterConfig, Tensor};
+/// use convgru_model::{Forecaster, RecurrentForecasterConfig, ResetGate, Tensor};
 ///
-/// let cell = CellConfig { kind: CellKind::TrajGru, ..CellConfig::new(4, 8) };
+/// let cell = CellConfig { kind: CellKind::TrajGru, reset: ResetGate::After, ..CellConfig::new(4, 8) };
 /// let to_frames = ConvStageConfig { in_channels: 8, out_channels: 4, kernel_size: [1, 1], ..Default::default() };
 /// let stages = vec![Stage::Cell(cell), Stage::Convolution(to_frames)];
 /// let config = RecurrentForecasterConfig { patch: 2, stages, ..Default::default() };

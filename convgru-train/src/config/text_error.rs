@@ -82,7 +82,8 @@ fn collect_fields(
 /// What to say about a value of another type than the field has, where it has one.
 fn mismatch(path: &str, value: &Value, present: &Value) -> Option<String> {
     // Text and lists may stand for each other, as for losses, and single numbers for lists, as for kernel sizes.
-    let may_be_a_list = present.is_array() || ["training.loss", "training.lead_weights"].contains(&path);
+    let may_be_a_list =
+        present.is_array() || ["training.loss", "training.lead_weights", "training.clamp"].contains(&path);
     if value.same_type(present) || may_be_a_list && !value.is_table() || path == "training.loss" {
         return None;
     }

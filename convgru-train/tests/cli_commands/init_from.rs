@@ -272,7 +272,8 @@ fn the_tensors_that_fit_are_taken_and_the_others_are_told() {
     let folder = folder();
     let run = finished_run().join("runs/tiny");
     let deeper = format!(
-        "{FINE} --name deeper --set model.patch=2 --set model.hidden_channels=[4,3] --init-from {}",
+        "{} --name deeper --set model.patch=2 --set model.hidden_channels=[4,3] --init-from {}",
+        FINE.replace("bce-with-logits", "mse"),
         run.display()
     );
     let refused = convgru(folder.path(), &deeper);
