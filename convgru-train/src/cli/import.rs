@@ -55,7 +55,7 @@ pub(crate) struct Import {
     /// Write a trained model that reads data as this preset does: mlcast, for a checkpoint of mlcast that was trained with the package's scaling
     #[arg(long, value_name = "NAME", requires = "out", value_parser = ["mlcast"])]
     preset: Option<String>,
-    /// Members of the ensemble that the model predicts, with --preset; 1 for a forecast that reads no noise [default: those of the preset]
+    /// Members of the ensemble that the model predicts, with --preset; 1 for a forecast that reads no noise [default: as many as the preset has]
     #[arg(long, value_name = "N", requires = "preset", value_parser = super::count)]
     members: Option<usize>,
     /// Print the result as one line of JSON
@@ -242,7 +242,7 @@ impl Weights {
     }
 }
 
-/// The networks with their cells, and what is left by its reason.
+/// The networks with their cells, and the remaining tensors by reason.
 fn listing<T: Scalar>(found: &Detected<T>) -> String {
     let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of).collect();
     lines.extend(reasons(&found.incomplete).into_iter().map(|reason| format!("not whole: {reason}")));
@@ -293,7 +293,7 @@ fn lines_of<T: Scalar>(NamedNetwork { name, network, origin }: &NamedNetwork<T>)
     lines
 }
 
-/// What the names of a cell's tensors begin with, or its number where that is not known.
+/// The prefix of a cell's tensors, or its number if the prefix is not known.
 fn name_of_cell(origin: Option<&Origin>, index: usize) -> String {
     let prefix = origin.and_then(|origin| origin.cells.get(index));
     prefix.cloned().unwrap_or_else(|| format!("cell {index}"))

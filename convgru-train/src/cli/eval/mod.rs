@@ -111,7 +111,7 @@ impl Eval {
         }
     }
 
-    /// What it is compared with; events are what was asked for, or what suits the quantity.
+    /// The options of the comparison: the thresholds of the command line, or thresholds that suit the quantity.
     fn nowcasts(&self, dataset: &dyn SequenceDataset) -> anyhow::Result<NowcastOptions> {
         let quantity = dataset.quantity();
         let [low, high] = quantity.ends();

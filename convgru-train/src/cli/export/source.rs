@@ -1,4 +1,4 @@
-//! What is exported: a trained model, or a network without a training.
+//! The network to export: a trained model, or a network without a training.
 
 use anyhow::Context;
 use convgru_model::import::NamedNetwork;
