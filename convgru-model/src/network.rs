@@ -48,7 +48,7 @@ pub enum NetworkDescription {
 }
 
 impl NetworkDescription {
-    /// The name of the kind in messages and listings: that of the type of the network.
+    /// The name of the kind in messages and listings, which is the name of the network's type.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Forecaster(_) => "Forecaster",
@@ -84,7 +84,7 @@ impl<T: Scalar> Network<T> {
         })
     }
 
-    /// What the network is.
+    /// The configuration of the network.
     pub fn description(&self) -> NetworkDescription {
         match self {
             Self::Forecaster(network) => NetworkDescription::Forecaster(network.config().clone()),

@@ -42,7 +42,7 @@ pub(in crate::conv) struct PanelConvolution<'a, T> {
     transformed: Transformed,
     /// The products of a group with one panel.
     products: Transformed,
-    /// Elements from the transformed weights of an element of a tile to those of the next.
+    /// Elements from the transformed weights of an element of a tile to the weights of the next element.
     weight_stride: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Frames that come one at a time, and what comes after them.
+//! Frames one at a time, and forecasts after any of them.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ type Value<T> = Arc<Held<T>>;
 pub(in super::super) struct RecurrentStreamState<'a, T> {
     network: Arc<RecurrentNetwork<'a, T>>,
     eager: Eager<'a, T>,
-    /// All states of each cell, and what the topmost stage gave for the last frame; none before the first.
+    /// All states of each cell, and the output of the topmost stage for the last frame; none before the first.
     after: Option<(Vec<Vec<Value<T>>>, Value<T>)>,
 }
 
