@@ -1,4 +1,4 @@
-"""Records two cases that no published program was run for: the equations in PyTorch, in 64 bits.
+"""Records two cases without a published program: the equations in PyTorch, in 64 bits.
 
     python record.py            (torch, numpy and safetensors; writes beside this file)
 

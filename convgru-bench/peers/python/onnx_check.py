@@ -198,7 +198,7 @@ for network in json.loads((FOLDER / "networks.json").read_text()):
     else:
         both, whole, config = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]
         hidden, patch = config["hidden_channels"], config["patch"]
-        # Of composed cells one network reads and predicts: that of the last frame is the first prediction.
+        # One network of composed cells reads and predicts: its result for the last frame is the first prediction.
         unread = int(network["kind"] == "RecurrentForecaster")
         compare(network, "two steps", both, lambda run: two_steps(*both, hidden, patch, run, unread))
         compare(network, "forecast", [whole], lambda run: forecast(whole, run, run is network["runs"][0]))

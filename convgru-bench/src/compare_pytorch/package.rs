@@ -1,4 +1,4 @@
-//! A network of mlcast in its own package: what PyTorch's side is told and sent, and what comes back.
+//! A network of mlcast in its own package: the plan and the data for PyTorch's side, and its answers.
 
 use anyhow::Context;
 use convgru_model::{Forecaster, ForecasterConfig, MlcastConfig, export, import};
