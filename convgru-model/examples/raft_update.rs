@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p convgru-model --example raft_update -- raft-small.pth
 //! ```
-//! The file holds RAFT's weights as its authors published them; only those of the update block are used. State, context and correlations,
+//! The file holds RAFT's weights as its authors published them; the example uses the weights of the update block alone. State, context and correlations,
 //! which the rest of RAFT computes from two pictures, are drawn here, so the flow belongs to no pictures. The example shows the shapes of inputs and outputs,
 //! and how long an update takes.
 

@@ -68,8 +68,8 @@ impl NetworkDescription {
 }
 
 impl<T: Scalar> Network<T> {
-    /// A network whose weights are asked for one by one, by name and shape, in the order of its [`Parameters`]: it takes no memory
-    /// for weights that are not there.
+    /// A network with the weights that `take` returns for each name and shape, in the order of its [`Parameters`]. It takes no memory
+    /// for missing weights.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] if a field cannot work, [`Error::ShapeMismatch`] for tensors of another shape, and the errors of

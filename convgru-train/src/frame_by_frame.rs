@@ -11,6 +11,15 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Data`] for a [`Forecaster`](convgru_model::Forecaster), which continues frames, and for a network that reads several inputs or
 /// contexts.
+///
+/// # Example
+/// ```
+/// use convgru_model::{ConvGru, ConvGruConfig, Network};
+///
+/// let network = Network::ConvGru(ConvGru::<f32>::new(ConvGruConfig::new(5, &[4]), 0)?);
+/// assert_eq!(convgru_train::frame_channels(&network)?, 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn frame_channels(network: &Network<f32>) -> Result<usize> {
     let refuse = |reason: String| Err(Error::Data { what: "network".into(), reason });
     match network {

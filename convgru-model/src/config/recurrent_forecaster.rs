@@ -40,8 +40,8 @@ pub(crate) const BODY: &str = "body";
 pub struct RecurrentForecasterConfig {
     /// Channels of a frame, 1 to 64.
     pub image_channels: usize,
-    /// Whether frames that are read have one channel more, the last one, that tells which pixels were measured: 1 for measured and 0 for
-    /// missing. It is not predicted; the network's own predictions count as measured.
+    /// Whether input frames have a mask as their last channel: 1 for measured pixels and 0 for
+    /// missing pixels. The network does not predict the mask; all pixels of its own predictions count as measured.
     pub mask_channel: bool,
     /// Height and width of the patches of pixels that become channels, 1 to 32; height and width of a frame must be multiples of it.
     pub patch: usize,

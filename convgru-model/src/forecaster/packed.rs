@@ -44,7 +44,7 @@ impl<T: Scalar> Packed<'_, T> {
     }
 }
 
-/// A network of fused stacks of one kind with its weights packed: its encoder, its decoder and the way back through both.
+/// A network of fused stacks of one kind with its weights packed: its encoder, its decoder and the backward pass through both.
 pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
     /// What the network is.
     fn config(&self) -> &dyn NetworkConfig;

@@ -78,7 +78,7 @@ impl Origin {
         }
     }
 
-    /// The same with the names that a file has: `own` gives them by those of the system.
+    /// The same with the names of a file: `own` maps a name of the system to a name of the file.
     pub(super) fn renamed(mut self, own: impl Fn(&str) -> String) -> Self {
         for tensor in &mut self.tensors {
             let known = std::mem::take(&mut tensor.name);

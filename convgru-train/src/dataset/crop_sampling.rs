@@ -103,8 +103,19 @@ impl CropSampling {
     /// the number of finished windows in time and the number of all windows.
     ///
     /// # Errors
-    /// [`Error::Config`] for fields that cannot work; [`Error::Data`], [`Error::Io`], [`Error::Format`] and [`Error::Memory`] where the file cannot
-    /// be read as rain, or its frames are smaller than the parts.
+    /// [`Error::Config`] for fields out of their ranges, and for frames that are smaller than the parts; [`Error::Data`], [`Error::Io`],
+    /// [`Error::Format`] and [`Error::Memory`] if the file cannot be read as rain.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use convgru_train::config::{Preset, RunConfig};
+    /// use convgru_train::dataset::CropSampling;
+    ///
+    /// let data = RunConfig::preset(Preset::Mlcast).data;
+    /// let sampled = CropSampling::default().sample(&data, "rain.zarr".as_ref(), &mut |_, _| {})?;
+    /// std::fs::write("crops.csv", sampled.to_csv())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sample(
         &self,
         data: &DataConfig,
@@ -200,7 +211,7 @@ struct Sums {
 }
 
 impl Sums {
-    /// Of values of which 1 stands for `highest` of the rate scale.
+    /// The sums of values, of which 1 is `highest` times the rate scale.
     fn new(values: &[f32], valid: &[f32], size: [usize; 2], highest: f64) -> Self {
         let [height, width] = size;
         let plane = height * width;

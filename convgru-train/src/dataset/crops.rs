@@ -84,7 +84,7 @@ impl Crops {
         Ok(Self { windows, size, places, seed, len, found, warnings })
     }
 
-    /// The same with something more to tell.
+    /// The same with more warnings.
     pub(super) fn with_warnings(mut self, more: impl IntoIterator<Item = String>) -> Self {
         self.warnings.extend(more);
         self

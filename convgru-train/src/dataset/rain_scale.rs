@@ -1,4 +1,4 @@
-//! The scale of rain rates: how they become the values 0 to 1 that a network sees.
+//! The scale of rain rates, which turns them into the values 0 to 1 that a network reads.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::unit_names::are_same;
 use super::{Quantity, Reflectivity, Transform};
 use crate::Result;
 
-/// How rain rates become the values 0 to 1 that a network sees.
+/// The function that turns rain rates into the values 0 to 1 that a network reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScaleKind {
@@ -88,7 +88,7 @@ impl RainScale {
         Quantity { name: "rain rate".into(), unit: "mm/h".into(), minutes_per_step, transform }
     }
 
-    /// The rain rate in mm/h from which on rain is told from none.
+    /// The lowest rain rate in mm/h that counts as rain.
     pub(super) fn least_rain(&self) -> f64 {
         // The value 0 stands for no rain, so that a scale of dBZ must not give it to rain.
         let least = match self.scale {

@@ -36,7 +36,7 @@ use crate::{Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Clamp {
-    /// Predictions are compared as they are.
+    /// No bounds.
     #[default]
     None,
     /// Predictions are clamped.

@@ -26,7 +26,7 @@
 //! | [`Loss::TemporalPenalty`] | `\|x_(t + 1) - x_t\|` over the members of an ensemble and pairs of lead times |
 //!
 //! An [`Objective`] is what a run minimises: a weighted sum of losses over lead times of different weight and pixels
-//! whose truth is known; [`Clamp`] bounds the predictions that it sees.
+//! whose truth is known; [`Clamp`] bounds the predictions in it.
 
 mod clamp;
 mod elementwise;

@@ -31,7 +31,7 @@ const ALPHA: f64 = 0.95;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Spread {
-    /// Over all pairs, each member with itself too: the score of the ensemble as it is,
+    /// Over all pairs, each member with itself too: the score of the ensemble itself,
     /// `properscoring.crps_ensemble`.
     #[default]
     Ensemble,

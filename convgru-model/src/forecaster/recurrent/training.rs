@@ -1,4 +1,4 @@
-//! The forward pass of training, and the way back, in parts where memory is limited.
+//! The forward pass of training and the backward pass, in parts if memory is limited.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ pub(in super::super) struct Training<'a, T> {
     pub(in super::super) teacher: Option<TeacherForcing<'a, T>>,
     pub(in super::super) limits: Limits,
     pub(in super::super) dropout_seed: Option<u64>,
-    /// Whether the gradient of the input is asked for.
+    /// Whether the backward pass gives the gradient of the input.
     pub(in super::super) input_gradient: bool,
 }
 
@@ -41,7 +41,7 @@ pub(in super::super) struct RecurrentPass<T> {
     size: usize,
     /// The start of each part.
     entries: Vec<Entry<T>>,
-    /// The only part, with every intermediate result; several parts are computed again on the way back.
+    /// The only part, with every intermediate result; the backward pass computes several parts again.
     recorded: Option<RecordedPart<T>>,
 }
 

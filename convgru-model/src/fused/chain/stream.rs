@@ -113,7 +113,7 @@ impl<'a, T: Scalar> ChainStream<'a, T> {
         self.stages.iter().filter_map(Running::layer).map(state).collect()
     }
 
-    /// Goes on from given states, `[N, hidden, H, W]` of each cell. [`output`](Self::output) stays the output of the last step.
+    /// Sets the states, `[N, hidden, H, W]` of each cell. [`output`](Self::output) stays the output of the last step.
     ///
     /// # Errors
     /// [`Error::Count`](crate::Error::Count) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if they do not fit,

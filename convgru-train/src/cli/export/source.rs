@@ -56,7 +56,7 @@ impl ExportSource {
     }
 }
 
-/// The network that is wanted, or the only one.
+/// The network with the given name, or the only one.
 fn one_of(mut networks: Vec<NamedNetwork<f64>>, wanted: Option<&str>) -> anyhow::Result<NamedNetwork<f64>> {
     let names: Vec<String> = networks.iter().map(|network| format!("`{}`", network.name)).collect();
     let names = names.join(", ");

@@ -42,7 +42,7 @@ pub struct InitialWeights {
     content: Content,
 }
 
-/// What a file holds.
+/// The content of a file.
 enum Content {
     /// A network that continues frames, and the step of its training if it has one.
     Network(Box<Forecaster<f32>>, Option<u64>),

@@ -76,7 +76,7 @@ pub(super) fn placed(file: &Recurrent<f32>, network: &ForecasterConfig, part: &s
     ))
 }
 
-/// Why a network of a file continues no frames as it is, if that is so.
+/// The reason why a network of a file cannot continue frames, if there is one.
 fn reason_against(file: &RecurrentConfig, configured: &ForecasterConfig) -> String {
     if network_for(file, configured).is_some() {
         return String::new();

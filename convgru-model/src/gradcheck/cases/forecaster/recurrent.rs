@@ -72,7 +72,7 @@ struct Kind {
     logits: bool,
     teacher: bool,
     mask: bool,
-    /// Whether each step is computed again on the way back.
+    /// Whether the backward pass computes each step again.
     in_parts: bool,
 }
 
