@@ -25,7 +25,7 @@ impl PackageLoss {
     pub(super) fn new(config: &RunConfig, model: &MlcastConfig) -> anyhow::Result<Self> {
         anyhow::ensure!(
             config.training.accumulate == 1,
-            "the package learns from a batch as a whole, and this training from {} micro-batches with noise of their own; set \
+            "the package takes each batch as a whole, and this training takes {} micro-batches with noise of their own; set \
              training.accumulate to 1",
             config.training.accumulate
         );

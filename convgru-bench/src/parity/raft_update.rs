@@ -24,7 +24,7 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
     }
     let has_mask = double.iter().all(|update| update.mask.is_some());
     if record.find("after.mask").is_some() && !has_mask {
-        return Err(record.refuse("nothing was computed that is `after.mask`".to_owned()));
+        return Err(record.refuse("the block has no mask for `after.mask`".to_owned()));
     }
     Ok(errors)
 }

@@ -10,7 +10,7 @@ pub(crate) const COMMANDS: [(&str, &str); 12] = [
         "inspect",
         "Show the content of a file or folder of data, how it would be read, and a configuration for it",
     ),
-    ("crops", "List parts of the frames of a file of rain, drawn by the rain in them, for a training"),
+    ("crops", "Draw parts of frames by their rain and list them for a training"),
     ("runs", "List and compare runs"),
     ("tune", "Try configurations drawn from ranges, each in a short run"),
     ("eval", "Measure a trained network on test sequences"),

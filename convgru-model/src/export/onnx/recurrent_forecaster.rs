@@ -54,7 +54,7 @@ impl<T: Scalar> ForecasterGraph for RecurrentForecasterGraph<'_, T> {
             Part::EncoderStep => "The network reads one frame: frame and states to the next states.",
             Part::ForecasterStep => {
                 "The network predicts the frame after one: frame and states to prediction and next states. The first \
-                 prediction is that after the last frame of the input."
+                 prediction follows the last frame of the input."
             }
             Part::Forecast { .. } => "Recurrent layers: frames to the frames that are to follow.",
         }
