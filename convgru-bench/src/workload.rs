@@ -154,7 +154,10 @@ impl Workload {
             );
         }
         if matches!(self.network, Network::Mlcast(_)) != self.kind.forecasts() {
-            return invalid("network", "forecasts need the network mlcast, and other work needs a stack of cells".into());
+            return invalid(
+                "network",
+                "forecasts need the network mlcast, and other work needs a stack of cells".into(),
+            );
         }
         if !(self.gflop > 0.0 && self.gflop.is_finite()) {
             return invalid("gflop", format!("{} where more than 0 is needed", self.gflop));

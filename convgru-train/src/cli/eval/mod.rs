@@ -140,7 +140,7 @@ impl Eval {
         let lead_times: Vec<String> = (1..=scores.per_step.len()).map(|t| format!("  frame {t}")).collect();
         rows.extend(lead_times.iter().map(String::as_str).zip(scores.per_step.iter().copied()));
         let mut text = format!(
-            "{} of step {} on {}\n\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame.",
+            "{} of step {} on {}\n\n{}\n\nThe model's MSE is {:.3} times the MSE of copying the last frame.",
             printable(&self.checkpoint),
             trained.step,
             output::counted(scores.sequences, "sequence"),

@@ -51,8 +51,8 @@ pub struct FramesConfig {
     pub unit: String,
     /// Minutes from a frame to the next where files tell none; 0 where unknown. Files that tell times of which no two are so far apart are refused.
     pub minutes_per_step: f64,
-    /// Height and width of the parts of frames that sequences show; `[0, 0]` for whole frames. Random places and times in training; in the
-    /// other splits places side by side, evenly over time.
+    /// Height and width in pixels of the parts of frames that sequences show; `[0, 0]` for whole frames. Training draws places and times; the
+    /// other splits have places side by side, evenly over time.
     pub crop: [usize; 2],
     /// A CSV file with the columns `t`, `x` and `y`, which lists the parts of one file for sequences: the number of a frame, and the
     /// column and the row of the part's first pixel, all from 0. Empty for any part.

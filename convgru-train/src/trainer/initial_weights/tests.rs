@@ -165,7 +165,7 @@ fn stacks_of_cells_find_their_place_by_name_or_form() {
     // By its form: only the forecaster reads nothing.
     write_stacks(&path, &[("gru.", of(1, 5))]);
     let (model, told) = filled(&path, &network).unwrap();
-    assert!(told.contains("those of forecaster; the others are drawn"), "{told}");
+    assert!(told.contains("the tensors of forecaster; the others are drawn"), "{told}");
     let drawn = Forecaster::<f32>::new(network.model.clone(), network.training.seed).unwrap();
     let tensors = |model: &Forecaster<f32>| named(model.parameters(), "");
     for (name, tensor) in tensors(&model) {
