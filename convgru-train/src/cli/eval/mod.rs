@@ -18,8 +18,8 @@ use super::output::{self, Stream};
 use super::progress::Progress;
 
 /// Without --data, or with the folder of the training data, the command measures the network on the test sequences of its training. With another folder
-/// it uses moving digits from MNIST's test images, all radar images, or all sequences of frames (only the subfolder test, if there is
-/// also a subfolder train). With a file, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), it uses all sequences in the file. Data are read as in the training
+/// it uses moving digits from MNIST's test images, sequences of all radar images (at most data.test_sequences of the training, evenly over time), or all
+/// sequences of frames (only the subfolder test, if there is also a subfolder train). With a file, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), it uses all sequences in the file. Data are read as in the training
 /// (range, unit, axes, size and radar scale). The command refuses other units, number types that cannot hold the numbers of the training, other time steps, and
 /// frames of a size that the model cannot read.
 ///
