@@ -8,7 +8,7 @@
 `load` reads every safetensors file that convgru writes under its own names: a trained model, and what `convgru import` and
 `convgru export` write. The entry `convgru` of the metadata says what the file holds. Needed are PyTorch and safetensors.
 
-Equations and order of gates are those of convgru: h' = (1 - z).h + z.n, with the gates update, reset, candidate. Images are
+Equations and order of gates follow convgru: h' = (1 - z).h + z.n, with the gates update, reset, candidate. Images are
 [N, C, H, W], sequences [T, N, C, H, W].
 """
 

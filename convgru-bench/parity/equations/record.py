@@ -5,7 +5,7 @@
 hko7_trajgru_no_input      the trajectory GRU of HKO-7's forecaster, which reads no input
 torchvision_recurrent      the recurrent block of torchvision's raft_large: two modules, one whole update each
 
-States and gradients come from automatic differentiation. Names of tensors, their shapes and the order of gates are those of the
+States and gradients come from automatic differentiation. Names of tensors, their shapes and the order of gates follow the
 published weights; the equations are in the header of each file.
 """
 

@@ -34,7 +34,7 @@ class Cell:
     """Weights of a cell of the package, by the names of the workload.
 
     There `input_weights` is [3 hidden, in, kh, kw], `hidden_weights` [3 hidden, hidden, kh, kw] and `bias` [3 hidden], gates update, reset,
-    candidate; the package has the weights of update and reset gate in one convolution over input and state, and those of the candidate in
+    candidate; the package has the weights of update and reset gate in one convolution over input and state, and the weights of the candidate in
     another.
     """
 

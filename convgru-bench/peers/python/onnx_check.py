@@ -127,7 +127,7 @@ def pyramid_steps(encoder, forecaster, scales, run):
 
 
 def to_channels(maps):
-    """Squares of two pixels as channels: those of the first pixel come first."""
+    """Squares of two pixels as channels: the channels of the first pixel come first."""
     pixels = [maps[..., row::2, column::2] for row in range(2) for column in range(2)]
     return numpy.concatenate(pixels, 1)
 
