@@ -8,7 +8,7 @@
 `load` reads every safetensors file that convgru writes under its own names: a trained model, and what `convgru import` and
 `convgru export` write. The entry `convgru` of the metadata says what the file holds. Needed are PyTorch and safetensors.
 
-Equations and order of gates are those of convgru: h' = (1 - z).h + z.n, with the gates update, reset, candidate. Images are
+Equations and order of gates follow convgru: h' = (1 - z).h + z.n, with the gates update, reset, candidate. Images are
 [N, C, H, W], sequences [T, N, C, H, W].
 """
 
@@ -46,7 +46,7 @@ def pair(size):
 
 
 def to_depth(x, size):
-    """Squares of pixels as channels: those of a pixel stay side by side."""
+    """Squares of pixels as channels: the channels of a pixel stay side by side."""
     n, c, height, width = x.shape
     x = x.reshape(n, c, height // size, size, width // size, size)
     return x.permute(0, 3, 5, 1, 2, 4).reshape(n, size * size * c, height // size, width // size)
@@ -439,7 +439,7 @@ class ComposedCell(Weights):
         return [x.new_zeros(x.shape[0], self.hidden, *size) for _ in range(self.states)]
 
     def renewed(self, new, old):
-        """The state after a step: with zoneout the mean of what training leaves as it was and what it renews."""
+        """The state after a step: with zoneout the mean over its random choices in training, `old + (1 - zoneout) (new - old)`."""
         zoneout = self.config["zoneout"]
         return old + (1 - zoneout) * (new - old) if zoneout else new
 
@@ -605,7 +605,7 @@ def load_all(path, dtype=torch.float32):
     networks, names = {}, [network["name"] for network in description["networks"]]
 
     def owner(name):
-        """The network whose name stands before that of a tensor, in a file of several."""
+        """The network whose name stands before the name of a tensor, in a file of several."""
         return max((own for own in names if name.startswith(own)), key=len) if len(names) > 1 else None
 
     for network in description["networks"]:

@@ -56,7 +56,7 @@ pub(crate) enum Loaded {
 }
 
 impl Loaded {
-    /// Limits what training keeps.
+    /// Limits the memory that a training step keeps.
     pub(crate) fn set_memory_budget(&mut self, budget: MemoryBudget) {
         match self {
             Self::Cells(network) => network.set_memory_budget(budget),
@@ -176,7 +176,7 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Inputs> {
     Ok(Inputs { kind: facts.kind, network, frames, predicted: facts.predicted })
 }
 
-/// Replaces all weights of a network by those of the files.
+/// Replaces all weights of a network by the weights of the files.
 fn read_parameters(
     parameters: &mut impl Parameters<f32>,
     entries: &[Entry],

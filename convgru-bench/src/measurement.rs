@@ -23,7 +23,7 @@ pub(crate) struct Measurement {
     pub(crate) ratio_to_us: f64,
     /// The largest relative difference to our outputs.
     pub(crate) difference: f64,
-    /// What a training step or a forecast takes over weights and inputs.
+    /// Memory of a training step or a forecast beyond weights and inputs.
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) rounds: usize,
 }

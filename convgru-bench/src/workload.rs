@@ -154,7 +154,10 @@ impl Workload {
             );
         }
         if matches!(self.network, Network::Mlcast(_)) != self.kind.forecasts() {
-            return invalid("network", "a stack of cells forecasts nothing, and mlcast nothing else".into());
+            return invalid(
+                "network",
+                "forecasts need the network mlcast, and other work needs a stack of cells".into(),
+            );
         }
         if !(self.gflop > 0.0 && self.gflop.is_finite()) {
             return invalid("gflop", format!("{} where more than 0 is needed", self.gflop));
@@ -317,6 +320,6 @@ mod tests {
         refused(&text.replace("predicted = 3", ""), "predicted: 0 where a forecast");
         let training = text.replace("forecast-training", "training");
         refused(&training, "predicted: 3 where a forecast");
-        refused(&training.replace("predicted = 3", ""), "a stack of cells forecasts nothing");
+        refused(&training.replace("predicted = 3", ""), "forecasts need the network mlcast");
     }
 }

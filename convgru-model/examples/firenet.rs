@@ -8,7 +8,7 @@
 //! cargo run --release -p convgru-model --example firenet -- PICTURES [WEIGHTS [HEIGHTxWIDTH]]
 //! cargo run --release -p convgru-model --example firenet -- pictures firenet.pth 260x346
 //! ```
-//! `WEIGHTS` is a file of FireNet's weights as PyTorch wrote them, or what `convgru import` made of it: in the pictures 0 is black and 1 is
+//! `WEIGHTS` is a file of FireNet's weights as PyTorch wrote them, or a file of `convgru import`: in the pictures 0 is black and 1 is
 //! white. Without it weights are drawn, and each picture goes from the lowest to the highest number that the untrained network gives.
 
 use std::error::Error;

@@ -3,9 +3,9 @@
 //! ```text
 //! cargo run --release -p convgru-model --example raft_update -- raft-small.pth
 //! ```
-//! The file holds RAFT's weights as its authors published them; only those of the update block are used. State, context and correlations,
-//! which the rest of RAFT computes from two pictures, are drawn here, so the flow is that of no pictures: the example shows what goes in
-//! and out, and how long an update takes.
+//! The file holds RAFT's weights as its authors published them; the example uses the weights of the update block alone. State, context and correlations,
+//! which the rest of RAFT computes from two pictures, are drawn here, so the flow belongs to no pictures. The example shows the shapes of inputs and outputs,
+//! and how long an update takes.
 
 use std::error::Error;
 use std::io::Write;
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{}",
         match weights {
             Some(mask) => format!("mask {:?}", mask.shape()),
-            None => "no mask: this block is that of RAFT-small".to_owned(),
+            None => "no mask: this is the block of RAFT-small".to_owned(),
         }
     )?;
     Ok(())

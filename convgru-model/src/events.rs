@@ -55,7 +55,7 @@ pub struct VoxelGrid {
 }
 
 impl VoxelGrid {
-    /// The grid of events. `window` is the time of the first bin and that of the last; without it they are the times of the first and the last event.
+    /// The grid of events. `window` holds the time of the first bin and the time of the last bin, by default the times of the first and the last event.
     ///
     /// Without events the grid is zero. Where the window has no length, all events are in the first bin. Numbers that are all the same have no
     /// standard deviation: normalised they become zero.

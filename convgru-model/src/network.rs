@@ -48,7 +48,7 @@ pub enum NetworkDescription {
 }
 
 impl NetworkDescription {
-    /// The name of the kind in messages and listings: that of the type of the network.
+    /// The name of the kind in messages and listings, which is the name of the network's type.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Forecaster(_) => "Forecaster",
@@ -68,8 +68,8 @@ impl NetworkDescription {
 }
 
 impl<T: Scalar> Network<T> {
-    /// A network whose weights are asked for one by one, by name and shape, in the order of its [`Parameters`]: it takes no memory
-    /// for weights that are not there.
+    /// A network with the weights that `take` returns for each name and shape, in the order of its [`Parameters`]. It takes no memory
+    /// for missing weights.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] if a field cannot work, [`Error::ShapeMismatch`] for tensors of another shape, and the errors of
@@ -84,7 +84,7 @@ impl<T: Scalar> Network<T> {
         })
     }
 
-    /// What the network is.
+    /// The configuration of the network.
     pub fn description(&self) -> NetworkDescription {
         match self {
             Self::Forecaster(network) => NetworkDescription::Forecaster(network.config().clone()),

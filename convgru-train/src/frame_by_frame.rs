@@ -1,4 +1,4 @@
-//! Networks that are no forecasters over a sequence: a result for each frame.
+//! Networks that continue no frames, over a sequence: a result for each frame.
 
 use convgru_model::composed::{Context, Recurrent, RecurrentConfig};
 use convgru_model::{Network, Tensor};
@@ -11,6 +11,15 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Data`] for a [`Forecaster`](convgru_model::Forecaster), which continues frames, and for a network that reads several inputs or
 /// contexts.
+///
+/// # Example
+/// ```
+/// use convgru_model::{ConvGru, ConvGruConfig, Network};
+///
+/// let network = Network::ConvGru(ConvGru::<f32>::new(ConvGruConfig::new(5, &[4]), 0)?);
+/// assert_eq!(convgru_train::frame_channels(&network)?, 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn frame_channels(network: &Network<f32>) -> Result<usize> {
     let refuse = |reason: String| Err(Error::Data { what: "network".into(), reason });
     match network {
@@ -35,10 +44,10 @@ fn channels_of(config: &RecurrentConfig) -> std::result::Result<usize, String> {
     }
 }
 
-/// What a network gives for each frame, its states carried on from frame to frame: of a [`Recurrent`] what its last stage gives, of a
-/// [`ConvGru`](convgru_model::ConvGru) the state of its topmost layer. Numbers go in as they are, and come out as the network gives them.
+/// The result of a network for each frame; the network keeps its states between frames. The result of a [`Recurrent`] is the output of its last
+/// stage, the result of a [`ConvGru`](convgru_model::ConvGru) is the state of its topmost layer. Neither frames nor results are scaled.
 ///
-/// A [`Recurrent`] runs on the fused engine where that computes it ([`Recurrent::to_chain`]).
+/// A [`Recurrent`] runs on the fused engine if this engine computes its stages ([`Recurrent::to_chain`]).
 ///
 /// # Shapes
 /// frames: `[T, C, H, W]`; result: `[T, C', H', W']`

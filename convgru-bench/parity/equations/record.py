@@ -1,11 +1,11 @@
-"""Records two cases that no published program was run for: the equations in PyTorch, in 64 bits.
+"""Records two cases without a published program: the equations in PyTorch, in 64 bits.
 
     python record.py            (torch, numpy and safetensors; writes beside this file)
 
 hko7_trajgru_no_input      the trajectory GRU of HKO-7's forecaster, which reads no input
 torchvision_recurrent      the recurrent block of torchvision's raft_large: two modules, one whole update each
 
-States and gradients come from automatic differentiation. Names of tensors, their shapes and the order of gates are those of the
+States and gradients come from automatic differentiation. Names of tensors, their shapes and the order of gates follow the
 published weights; the equations are in the header of each file.
 """
 

@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: drawn numbers, and files of recorded values."""
+"""Shared by the scripts of this folder: drawn numbers, and files of recorded values."""
 
 import json
 import sys
@@ -42,7 +42,7 @@ def write(case, system, config, equation, tensors, **more):
 
 
 def with_gradients(module, given, outputs, generator):
-    """Parameters, what was given, outputs, the probes of the loss, and all gradients of the loss.
+    """Parameters, inputs, outputs, the probes of the loss, and all gradients of the loss.
 
     The loss is the sum of all outputs, each multiplied by its probe.
     """

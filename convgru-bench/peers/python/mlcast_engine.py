@@ -1,4 +1,4 @@
-"""The network of the package mlcast, as it is: `mlcast_engine.py eager`, and each of its cells compiled: `mlcast_engine.py compile`.
+"""Measures the network of the package mlcast: `mlcast_engine.py eager` without changes, `mlcast_engine.py compile` with compiled cells.
 
 The package draws the noise of its members itself; here the encoder and the decoder of its network are called with the noise of the
 workload, as its own forward pass calls them.
@@ -19,7 +19,7 @@ import protocol
 
 
 def channel_order(channels, scale):
-    """Where each channel of the workload is among those of the package.
+    """The place of each channel of the workload among the channels of the package.
 
     A square of two by two pixels becomes channels: here the channels of its first pixel come first, in the package the pixels of its
     first channel.
@@ -34,7 +34,7 @@ class Cell:
     """Weights of a cell of the package, by the names of the workload.
 
     There `input_weights` is [3 hidden, in, kh, kw], `hidden_weights` [3 hidden, hidden, kh, kw] and `bias` [3 hidden], gates update, reset,
-    candidate; the package has the weights of update and reset gate in one convolution over input and state, and those of the candidate in
+    candidate; the package has the weights of update and reset gate in one convolution over input and state, and the weights of the candidate in
     another.
     """
 

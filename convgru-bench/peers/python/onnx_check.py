@@ -127,7 +127,7 @@ def pyramid_steps(encoder, forecaster, scales, run):
 
 
 def to_channels(maps):
-    """Squares of two pixels as channels: those of the first pixel come first."""
+    """Squares of two pixels as channels: the channels of the first pixel come first."""
     pixels = [maps[..., row::2, column::2] for row in range(2) for column in range(2)]
     return numpy.concatenate(pixels, 1)
 
@@ -198,7 +198,7 @@ for network in json.loads((FOLDER / "networks.json").read_text()):
     else:
         both, whole, config = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]
         hidden, patch = config["hidden_channels"], config["patch"]
-        # Of composed cells one network reads and predicts: that of the last frame is the first prediction.
+        # One network of composed cells reads and predicts: its result for the last frame is the first prediction.
         unread = int(network["kind"] == "RecurrentForecaster")
         compare(network, "two steps", both, lambda run: two_steps(*both, hidden, patch, run, unread))
         compare(network, "forecast", [whole], lambda run: forecast(whole, run, run is network["runs"][0]))

@@ -1,6 +1,6 @@
 """Runs python/convgru_torch.py, torch.nn.GRU and mlcast with our weights and compares: `torch_check.py FOLDER`.
 
-The folder is that of `onnx_check.py`, and so are the lines that are written.
+It reads the folder of `onnx_check.py` and writes lines in the same form.
 """
 
 import json

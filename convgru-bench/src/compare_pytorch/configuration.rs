@@ -13,7 +13,7 @@ use convgru_train::dataset::detect;
 pub(super) struct ConfigurationOptions {
     #[command(flatten)]
     start: Start,
-    /// The data, in place of that of the configuration: MNIST's files or sequences of your own
+    /// The data, in place of the data of the configuration: MNIST's files or sequences of your own
     #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
     /// Change a field of the configuration (repeatable)

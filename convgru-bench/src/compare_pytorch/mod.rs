@@ -36,7 +36,7 @@ Examples:
   cargo xtask compare-pytorch --config runs/mlcast/config.toml --steps 100
 
 `config.toml` in the folder of a run has every field of its training. A network of mlcast is trained by
-its own package with its own losses, and reads the same noise. What PyTorch's side does not do, such as model.residual = \"motion\" or several members, is refused by the name of its field.
+its own package with its own losses, and reads the same noise. An error names each field that PyTorch's side does not have, such as model.residual = \"motion\" or several members by heads.
 The comparison ends where one of the first ten steps differs: in the loss by more than 1e-4 of it,
 in the norm of the gradient by more than 1e-2.";
 

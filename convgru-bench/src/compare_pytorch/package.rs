@@ -1,4 +1,4 @@
-//! A network of mlcast in its own package: what PyTorch's side is told and sent, and what comes back.
+//! A network of mlcast in its own package: the plan and the data for PyTorch's side, and its answers.
 
 use anyhow::Context;
 use convgru_model::{Forecaster, ForecasterConfig, MlcastConfig, export, import};
@@ -25,7 +25,7 @@ impl PackageLoss {
     pub(super) fn new(config: &RunConfig, model: &MlcastConfig) -> anyhow::Result<Self> {
         anyhow::ensure!(
             config.training.accumulate == 1,
-            "the package learns from a batch as a whole, and this training from {} micro-batches with noise of their own; set \
+            "the package takes each batch as a whole, and this training takes {} micro-batches with noise of their own; set \
              training.accumulate to 1",
             config.training.accumulate
         );

@@ -82,7 +82,7 @@ impl Plan {
         self.masked = batch.valid.is_some();
         anyhow::ensure!(
             self.kind == MLCAST || !self.masked,
-            "PyTorch's training knows no missing pixels, and this data may have some"
+            "PyTorch's training has no mask of missing pixels, and these data may have missing pixels"
         );
         if let (ForecasterConfig::Mlcast(model), &[_, batch, _, height, width]) = (&config.model, shape) {
             let noise = model.noise_shape(batch, [height, width], config.data.output_frames);
@@ -106,7 +106,7 @@ impl Plan {
             }
             ForecasterConfig::Mlcast(model) => (MLCAST, serde_json::to_value(model)?),
             ForecasterConfig::Recurrent(_) => anyhow::bail!(
-                "PyTorch's training is of an encoder-forecaster, a pyramid or a network of mlcast, and model.kind is \"{}\"",
+                "PyTorch's training has encoder-forecasters, pyramids and networks of mlcast, and model.kind is \"{}\"",
                 config.model.kind()
             ),
         };

@@ -206,7 +206,7 @@ fn to_text(rows: &[Row<'_>]) -> String {
             text += &format!("  TOO FAR {name}\n");
         }
     }
-    text + "\nBits are compared with those of the first way of the same instruction set.\n"
+    text + "\nBits are compared with the bits of the first way of the same instruction set.\n"
 }
 
 fn to_json(rows: &[Row<'_>], failed: usize) -> Value {

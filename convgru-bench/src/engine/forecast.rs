@@ -1,4 +1,4 @@
-//! What convgru does for workloads of networks that continue frames.
+//! The work of convgru for workloads of networks that continue frames.
 
 use convgru_model::{
     Forecaster, ForecasterParameters, Parameters, PredictionGradient, PreparedForecaster, Tensor, Workspace,

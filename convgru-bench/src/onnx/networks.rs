@@ -52,7 +52,7 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
         networks.push(mlcast(config)?);
     }
     for (name, config) in recurrent::forecasters() {
-        // What the comparison reads of a configuration: channels of each state.
+        // The fields that the comparison reads: channels of each state.
         let cells = config.body();
         let hidden = cells.cells().flat_map(|cell| vec![cell.hidden_channels; cell.states()]);
         let described = serde_json::json!({

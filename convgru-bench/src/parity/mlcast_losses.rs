@@ -13,7 +13,7 @@ use super::{Errors, Record};
 /// Tensors that losses are computed from.
 const INPUTS: [&str; 4] = ["prediction", "target", "valid", "valid_always"];
 
-/// What a recorded loss was computed with, in the package's words.
+/// The settings of a recorded loss, in the package's words.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {

@@ -137,7 +137,7 @@ impl Recipe {
     }
 }
 
-/// What the topmost stage gives where the fused engine computes the network as a stream of frames.
+/// Compares the output of the topmost stage if the fused engine computes the network as a stream of frames.
 fn compare_chain(
     record: &Record,
     network: &Recurrent<f64>,

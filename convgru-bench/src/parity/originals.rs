@@ -57,7 +57,7 @@ fn compare_one(
         tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
     let NamedTensors { tensors: back, .. } = export::original(network, origin)?;
     for (name, tensor) in &back {
-        // The first of two biases is what the second leaves of their sum: that rounds.
+        // The first of two biases is the sum minus the second, which rounds.
         let rounds = !origin.second_biases.is_empty() && name.contains("bias") || name == "B";
         let is_same = |(a, b): (&f64, &f64)| {
             a.to_bits() == b.to_bits() || rounds && (a - b).abs() <= 4.0 * f64::EPSILON * a.abs().max(1.0)

@@ -11,7 +11,7 @@ pub(super) fn is_recorded(record: &Record) -> bool {
         && record.metadata("config").is_some_and(|config| config.contains("UpdateBlock"))
 }
 
-/// Computes all updates in 64 and in 32 bits, each from what the updates before it gave, and compares.
+/// Computes all updates in 64 and in 32 bits, each from the results of the update before it, and compares.
 pub(super) fn compare(record: &Record) -> Result<Errors> {
     let mut errors = Errors::default();
     let double: Vec<RaftUpdate<f64>> = updates(record)?;
@@ -24,7 +24,7 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
     }
     let has_mask = double.iter().all(|update| update.mask.is_some());
     if record.find("after.mask").is_some() && !has_mask {
-        return Err(record.refuse("nothing was computed that is `after.mask`".to_owned()));
+        return Err(record.refuse("the block has no mask for `after.mask`".to_owned()));
     }
     Ok(errors)
 }
@@ -46,7 +46,7 @@ fn updates<T: Scalar>(record: &Record) -> Result<Vec<RaftUpdate<T>>> {
     Ok(updates)
 }
 
-/// What all updates gave, by the names that records have for it.
+/// The results of all updates, by their names in records.
 fn stacked<T: Scalar>(updates: &[RaftUpdate<T>]) -> Result<Vec<(&'static str, Tensor<T>)>> {
     let all = |part: fn(&RaftUpdate<T>) -> Option<&Tensor<T>>| -> Result<Option<Tensor<T>>> {
         let Some(parts) = updates.iter().map(part).collect::<Option<Vec<_>>>() else { return Ok(None) };

@@ -11,7 +11,7 @@ pub enum Algorithm {
     Direct,
     /// Winograd's minimal filtering in tiles, of weights that are transformed once.
     Winograd(Tile),
-    /// The same of weights that are kept as they are: each use transforms them, a panel of output channels at a time.
+    /// The same with weights that are not transformed in memory: each use transforms them, a panel of output channels at a time.
     WinogradByPanel(Tile),
 }
 

@@ -71,7 +71,7 @@ impl<T: Real> Packed<T> {
         for (at, block) in blocks.enumerate() {
             for in_block in 0..input.blocks() {
                 let first = in_block * taps * T::BLOCK * width + at * T::BLOCK;
-                // The weights of a pair of channels lie next to each other, and those of the rows of a block are written to
+                // The weights of a pair of channels lie next to each other, and the weights of the rows of a block are written to
                 // a first-level cache.
                 for (lane, o) in output.of_block(block).enumerate() {
                     for (row, i) in input.of_block(in_block).enumerate() {

@@ -16,7 +16,7 @@ impl<T: Scalar> Recurrent<T> {
     /// the other. Spectral norms are folded into the kernels.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] naming what a [`ConvGruChain`] does not compute: other wirings and cells, and other functions after
+    /// [`Error::InvalidConfig`] with the name of a part that a [`ConvGruChain`] does not compute: other wirings and cells, and other functions after
     /// convolutions than the identity, ReLU and leaky ReLU.
     ///
     /// ```

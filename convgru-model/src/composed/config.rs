@@ -133,7 +133,7 @@ impl RecurrentConfig {
         }
     }
 
-    /// Channels of what the topmost stage gives.
+    /// Channels of the output of the topmost stage.
     pub fn top_channels(&self) -> usize {
         match self.wiring {
             Wiring::Levels => self.cells().next().map_or(0, |cell| cell.hidden_channels),
@@ -248,8 +248,8 @@ impl RecurrentConfig {
 }
 
 impl Stage {
-    /// Takes over from another stage what changes no forecast of the same weights: how weights are drawn, how exactly convolutions are
-    /// computed, and dropout.
+    /// Copies the fields of another stage that change no forecast of the same weights: the initializer, the precision and
+    /// the dropout.
     pub fn compute_like(&mut self, other: &Self) {
         match (self, other) {
             (Self::Cell(cell), Self::Cell(other)) => {

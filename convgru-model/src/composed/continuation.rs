@@ -1,4 +1,4 @@
-//! A network that reads its own results as the frames that come next.
+//! A network that reads its own results as the next frames.
 
 use super::graph::Operations;
 use super::run::{Noise, RunInput, Runner};
@@ -6,25 +6,25 @@ use crate::error::Result;
 use crate::layer::Activation;
 use crate::tensor::Tensor;
 
-/// A network that reads frames one after the other, and what it makes of its results: frames.
+/// A network that reads frames one after the other and turns its results into frames.
 #[derive(Debug)]
 pub(crate) struct Continuation<'c, V> {
     pub(crate) runner: Runner<'c, V>,
     /// Samples.
     pub(crate) batch: usize,
-    /// What turns a result into a frame.
+    /// The function that turns a result into a frame.
     pub(crate) activation: Activation,
-    /// Channels that a frame which is read has beyond those of a result: the mask, 1 of a predicted frame.
+    /// Channels of the mask, which a frame has in addition to the channels of a result; the mask of a predicted frame is 1.
     pub(crate) mask_channels: usize,
     /// All states of each cell after the last step; none before the first.
     pub(crate) states: Option<Vec<Vec<V>>>,
-    /// The frame that the last step predicted, `[N, C, H, W]`, where it was asked for.
+    /// The frame that the last step predicted, `[N, C, H, W]`, if the caller asked for it.
     pub(crate) prediction: Option<V>,
 }
 
 impl<V: Clone> Continuation<'_, V> {
-    /// Reads the prediction of the step before, if `reads_prediction` says so, and then frames `[M N, C, H, W]`. Returns what the topmost
-    /// stage gives, images of all these steps.
+    /// Reads the prediction of the step before, if `reads_prediction` is true, and then frames `[M N, C, H, W]`. Returns the output of the topmost
+    /// stage, the images of all these steps.
     pub(crate) fn read<O: Operations<Value = V>>(
         &mut self,
         ops: &mut O,
@@ -54,7 +54,7 @@ impl<V: Clone> Continuation<'_, V> {
         Ok(run.top)
     }
 
-    /// The frames that the last `steps` steps predict, of what the topmost stage gave: before and after the activation.
+    /// The frames that the last `steps` steps predict, from the output `top` of the topmost stage: before and after the activation.
     pub(crate) fn predict<O: Operations<Value = V>>(
         &mut self,
         ops: &mut O,

@@ -17,8 +17,8 @@ pub(crate) struct Seed {
 }
 
 impl RecurrentConfig {
-    /// The noise of training of each cell, or without a seed what stands for it in use; none where no cell has any. `sizes` are those of
-    /// the images that each cell reads, and of its states.
+    /// The noise of training of each cell, or without a seed its stand-in outside of training; none if no cell has noise. `sizes` are the
+    /// sizes of the images that each cell reads, and of its states.
     pub(crate) fn noises<O: Operations>(
         &self,
         ops: &mut O,

@@ -39,7 +39,7 @@ impl<T: Scalar> RecurrentParameters<T> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor)
     }
 
-    /// Fails unless they are those of a configuration, in its order; `prefix` begins the names of tensors in errors.
+    /// Fails unless they have the names and shapes of a configuration, in its order; `prefix` begins the names of tensors in errors.
     pub(crate) fn expect(&self, prefix: &str, config: &RecurrentConfig) -> Result<()> {
         self.expect_specs(prefix, &config.parameter_specs())
     }

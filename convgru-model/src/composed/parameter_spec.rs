@@ -164,7 +164,7 @@ fn add_traj_gru(config: &CellConfig, specs: &mut Vec<ParameterSpec>) {
 }
 
 /// Tensors to begin with, one for each parameter. The kernels of a gate over input and state are drawn as one, whose rows
-/// are side by side. A bias is that of the kernels drawn before it.
+/// are side by side. A bias belongs to the kernels drawn before it.
 pub(crate) fn draw<T: Scalar>(
     specs: &[ParameterSpec],
     config: &CellConfig,

@@ -61,8 +61,8 @@ pub(crate) fn reference<N: Number>(
 /// All states of each cell.
 pub(crate) type ReferenceStates<N> = Vec<Vec<Rc<Array<N>>>>;
 
-/// Runs a network of images frame by frame, from given states or from zeros on: `next` is called with the number of steps so far, what the
-/// topmost stage gave in the last and the states after it, and gives the frame `[N, C, H, W]` that the next step reads, or none after the last.
+/// Runs a network of images frame by frame, from given states or from zeros on. The arguments of `next` are the number of steps so far, the output of the
+/// topmost stage in the last step and the states after it; it returns the frame `[N, C, H, W]` that the next step reads, or none after the last.
 /// Returns how far the nearest number is from a kink.
 pub(crate) fn reference_steps<N: Number>(
     config: &RecurrentConfig,

@@ -68,7 +68,7 @@ impl SequenceShape {
         memory::expect_bytes("the states of a sequence", bytes)
     }
 
-    /// Bytes of the states of all steps, and of what the input adds to the gates; `spaces` are the dimensions of space of each input.
+    /// Bytes of the states of all steps, and of the input's products for the gates; `spaces` are the dimensions of space of each input.
     pub(crate) fn bytes_of_states<T: Scalar>(&self, spaces: &[&[usize]], config: &RecurrentConfig) -> u128 {
         let mut bytes = 0u128;
         for ([_, state], cell) in sizes_of_cells(spaces, config).iter().zip(config.cells()) {
@@ -177,7 +177,7 @@ pub(super) fn spaces<'a, T: Scalar>(sequence: Sequence<'a, T>) -> Vec<&'a [usize
     sequence.inputs.iter().map(|input| &input.shape()[3..]).collect()
 }
 
-/// The dimensions of space of what each cell reads, and of its state.
+/// The dimensions of space of the input of each cell, and of its state.
 fn sizes_of_cells(spaces: &[&[usize]], config: &RecurrentConfig) -> Vec<[Vec<usize>; 2]> {
     let mut size = spaces[0].to_vec();
     let mut sizes = Vec::new();

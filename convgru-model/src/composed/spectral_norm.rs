@@ -9,7 +9,7 @@ use super::network::RecurrentParameters;
 
 impl<T: Scalar> RecurrentParameters<T> {
     /// One step of the power iteration of every kernel with a spectral norm, `v = W^T u / |W^T u|`, `u = W v / |W v|`
-    /// (Miyato et al. 2018). The parameters are those of the configuration.
+    /// (Miyato et al. 2018). The parameters have the names and shapes of the configuration.
     pub(crate) fn iterate_spectral_norms(&mut self, config: &RecurrentConfig) {
         for (stage, config) in config.stages.iter().enumerate() {
             let Stage::Cell(cell) = config else { continue };

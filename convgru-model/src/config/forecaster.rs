@@ -204,7 +204,7 @@ impl ForecasterConfig {
         self.network().numbers_per_pixel()
     }
 
-    /// The part of what a training step keeps that no [`MemoryBudget`](crate::MemoryBudget) makes smaller, about: 0 to 1.
+    /// The approximate share of the memory of a training step that no [`MemoryBudget`](crate::MemoryBudget) makes smaller, 0 to 1.
     pub fn kept_beyond_budget(&self) -> f64 {
         self.network().kept_beyond_budget()
     }

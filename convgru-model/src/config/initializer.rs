@@ -14,7 +14,7 @@ pub enum Initializer {
     /// with the fans of the joint kernel over input and hidden state.
     Xavier,
     /// Uniform within `1 / sqrt(fan_in)` of zero, with the fan of the joint kernel over input and hidden state, and biases as well:
-    /// what `torch.nn.Conv2d` begins with, `kaiming_uniform_` with `a = sqrt(5)` (He et al. 2015). In TOML and JSON `"pytorch"`.
+    /// the start of `torch.nn.Conv2d`, `kaiming_uniform_` with `a = sqrt(5)` (He et al. 2015). In TOML and JSON `"pytorch"`.
     #[serde(rename = "pytorch")]
     PyTorch,
 }

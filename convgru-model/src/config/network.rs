@@ -46,8 +46,8 @@ pub(crate) trait NetworkConfig: Debug + Send + Sync {
     /// See [`ForecasterConfig::numbers_per_pixel`](super::ForecasterConfig::numbers_per_pixel).
     fn numbers_per_pixel(&self) -> [f64; 2];
 
-    /// The part of what a training step keeps that no memory budget makes smaller, about: of stacks of cells all but the gates, and
-    /// everything where a decoder reads its predictions.
+    /// The approximate share of the memory of a training step that no memory budget makes smaller: all but the gates of stacks of cells, and
+    /// everything if a decoder reads its predictions.
     fn kept_beyond_budget(&self) -> f64 {
         if self.reads_predictions() { 1.0 } else { 0.25 }
     }

@@ -16,8 +16,8 @@ pub(crate) const BODY: &str = "body";
 /// ```text
 /// frame t -> pixel-unshuffle -> stages, with their states after frame t - 1 -> activation -> pixel-shuffle -> frame t + 1
 /// ```
-/// What the topmost stage gives for a frame is the frame that comes next: that after the last frame of the input is the first prediction, which
-/// is read in turn (Shi et al. 2015, arXiv 1506.04214, with one network for encoder and forecaster; Graves 2013, arXiv 1308.0850).
+/// The output of the topmost stage for a frame is the next frame. Its output for the last frame of the input is the first prediction, which
+/// the network reads in turn (Shi et al. 2015, arXiv 1506.04214, with one network for encoder and forecaster; Graves 2013, arXiv 1308.0850).
 ///
 /// The first stage reads as many channels as a patch of a frame has, the mask among them, and the topmost stage gives as many as a patch of
 /// an image has: after a cell with other channels comes a [convolution](Stage::Convolution).
@@ -40,14 +40,14 @@ pub(crate) const BODY: &str = "body";
 pub struct RecurrentForecasterConfig {
     /// Channels of a frame, 1 to 64.
     pub image_channels: usize,
-    /// Whether frames that are read have one channel more, the last one, that tells which pixels were measured: 1 for measured and 0 for
-    /// missing. It is not predicted; the network's own predictions count as measured.
+    /// Whether input frames have a mask as their last channel: 1 for measured pixels and 0 for
+    /// missing pixels. The network does not predict the mask; all pixels of its own predictions count as measured.
     pub mask_channel: bool,
     /// Height and width of the patches of pixels that become channels, 1 to 32; height and width of a frame must be multiples of it.
     pub patch: usize,
-    /// What turns the result of the topmost stage into pixels.
+    /// The function that turns the output of the topmost stage into pixels.
     pub output_activation: OutputActivation,
-    /// What the stages read.
+    /// Which stages each stage reads.
     pub wiring: Wiring,
     /// The stages, from the frame up. Each keeps the size of images.
     pub stages: Vec<Stage>,
@@ -109,7 +109,7 @@ impl RecurrentForecasterConfig {
     /// Checks every field, and that the stages read frames and give frames.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) with the name of the field, its value and what would be right.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) with the name of the field, its value and the right values.
     pub fn validate(&self) -> Result<()> {
         if !(1..=64).contains(&self.image_channels) {
             return invalid("image_channels", format!("{} is not between 1 and 64", self.image_channels));
@@ -249,11 +249,11 @@ impl NetworkConfig for RecurrentForecasterConfig {
         let pixels = (self.patch as f64).powi(2);
         let (frame, image) = (self.read_patch_channels() as f64, self.patch_channels() as f64);
         let stages: f64 = self.stages.iter().map(numbers_of_stage).sum();
-        // Frames in patches, as they are given and together; results, predictions and what is read of them.
+        // Frames in patches, one by one and together; results, predictions, and predictions with their mask.
         [(2.0 * frame + stages + image) / pixels, (frame + stages + 3.0 * image) / pixels]
     }
 
-    /// Frames in patches and the states before each part; the other results are those of some steps at a time.
+    /// Frames in patches and the states before each part; the network keeps the other results of some steps at a time.
     fn kept_beyond_budget(&self) -> f64 {
         let states: usize = self.body().cells().map(|cell| cell.states() * cell.hidden_channels).sum();
         let [kept, _] = self.numbers_per_pixel();

@@ -41,7 +41,7 @@ pub fn mlcast<T: Scalar>(
 /// `noise`: `[members, steps, N, C', H', W']`, and so the result
 ///
 /// # Errors
-/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for other dimensions or channels than those of the coarsest states.
+/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for other dimensions or channels than the coarsest states have.
 ///
 /// ```
 /// use convgru_model::{MlcastConfig, Noise, export, import};

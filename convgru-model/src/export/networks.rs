@@ -1,4 +1,4 @@
-//! Networks under our names, in a file that says what it holds.
+//! Networks under our names, in a file with their description.
 
 use convgru_kernels::Scalar;
 

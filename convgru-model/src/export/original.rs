@@ -1,4 +1,4 @@
-//! Imported networks under the names of the program that they come from.
+//! Imported networks under the names of their own program.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,12 +12,12 @@ use crate::network::Network;
 use crate::parameters::Parameters;
 use crate::tensor::{Tensor, expect_shape};
 
-/// The weights of an imported network as the program keeps them that it comes from: its names, its shapes, its order of gates and
-/// channels. Weights that were changed since, as by training, go back, too.
+/// The weights of an imported network in the layout of its own program: the names, the shapes, the order of gates and
+/// channels. Trained weights go back as well.
 ///
-/// The numbers are the published ones bit for bit, with two exceptions. Where the system adds up two biases, the first is our sum
-/// minus the second as it was published, which can round. Weights that were kept as a direction and its length
-/// ([`Origin::weight_norm`]) are written multiplied out, under the name of the weight.
+/// The numbers are the published ones bit for bit, with two exceptions. Where the system adds two biases, the first is our sum
+/// minus the published second, which can round. Weights with weight norm, a direction and a length
+/// ([`Origin::weight_norm`]), are written as their product, under the name of the weight.
 ///
 /// # Errors
 /// [`Error::InvalidConfig`] where the system has no place for the network: it is of another kind or has other tensors than the
@@ -63,7 +63,7 @@ pub fn original<T: Scalar>(network: &Network<T>, origin: &Origin) -> Result<Name
     Ok(NamedTensors { tensors: under_own_names(tensors, origin)?, skipped: Vec::new() })
 }
 
-/// The tensors of a system, of those of a network of cells: the reader of the system tells where each number lies.
+/// The tensors of a system from the tensors of a network of cells. The reader of the system gives the place of each number.
 fn of_cells<T: Scalar>(ours: &[(String, Tensor<T>)], origin: &Origin) -> Result<Vec<(String, Tensor<T>)>> {
     // A file cannot ask for more than a network holds: two biases and kernels that lie in their place once.
     let count: usize = ours.iter().map(|(_, tensor)| tensor.len()).sum();

@@ -1,7 +1,7 @@
 //! Networks that read frames and continue them.
 //!
 //! [`Forecaster`] is the network; its kinds are not public. A kind is a configuration
-//! ([`NetworkConfig`](crate::config::NetworkConfig)) and what it does with its weights packed: a [`packed::PackedNetwork`] of fused stacks, or
+//! ([`NetworkConfig`](crate::config::NetworkConfig)) and its work with packed weights: a [`packed::PackedNetwork`] of fused stacks, or
 //! composed cells ([`recurrent`]). Streams, training, limits and parameters are the same for every kind.
 
 mod convolution;

@@ -119,8 +119,8 @@ impl<T: Scalar> Forecaster<T> {
 
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where all stacks would need more,
     /// gates of some steps at a time are kept, and computed again on the way back. A decoder of an encoder-forecaster that reads its own
-    /// predictions keeps all of its own. Of composed cells all intermediate results of some steps at a time are kept; their gradients are added
-    /// up in other groups then, and are the same to rounding.
+    /// predictions keeps all of its own. A network of composed cells keeps all intermediate results of some steps at a time. It then adds up
+    /// gradients in other groups, and gradients are the same to rounding.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
         self.limits.memory = budget;
     }
@@ -133,11 +133,11 @@ impl<T: Scalar> Forecaster<T> {
         self.limits.truncation = frames;
     }
 
-    /// Brings the vectors of spectral norms nearer to those of the kernels as they are, by one step of the power iteration (Miyato et al. 2018):
-    /// training calls it after each step of the optimiser. Networks without spectral norms stay as they are.
+    /// Updates the vectors of spectral norms by one step of the power iteration with the current kernels (Miyato et al. 2018).
+    /// Training calls it after each step of the optimiser. Networks without spectral norms do not change.
     ///
     /// # Errors
-    /// Those of weights that do not fit the configuration.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) and the other errors of weights that do not fit the configuration.
     pub fn iterate_spectral_norms(&mut self) -> Result<()> {
         let ForecasterConfig::Recurrent(config) = &self.config else { return Ok(()) };
         let body = config.body();

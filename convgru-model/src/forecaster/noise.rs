@@ -75,10 +75,10 @@ impl<T: Scalar> Noise<T> {
     /// The numbers of a shape [`MlcastConfig::noise_shape`](crate::MlcastConfig::noise_shape).
     ///
     /// # Shapes
-    /// the result: `[members, steps, N, C', H', W']`, of numbers that are given as many steps as there are
+    /// result: `[members, steps, N, C', H', W']`; given numbers keep their own number of steps
     ///
     /// # Errors
-    /// If the numbers that are given have another shape, or memory does not hold as many.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for given numbers of another shape, [`Error::TooLarge`](crate::Error::TooLarge) if the result needs more memory than the machine has.
     ///
     /// ```
     /// use convgru_model::{MlcastConfig, Noise};

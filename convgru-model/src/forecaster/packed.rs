@@ -1,4 +1,4 @@
-//! What one kind of network of fused stacks does; everything else of a forecaster is shared.
+//! The work of one kind of network of fused stacks; all kinds share the rest of a forecaster.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -35,7 +35,7 @@ impl<T> Clone for Packed<'_, T> {
 }
 
 impl<T: Scalar> Packed<'_, T> {
-    /// What the network is.
+    /// The configuration of the network.
     pub(super) fn config(&self) -> &dyn NetworkConfig {
         match self {
             Self::Fused(network) => network.config(),
@@ -44,7 +44,7 @@ impl<T: Scalar> Packed<'_, T> {
     }
 }
 
-/// A network of fused stacks of one kind with its weights packed: its encoder, its decoder and the way back through both.
+/// A network of fused stacks of one kind with its weights packed: its encoder, its decoder and the backward pass through both.
 pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
     /// What the network is.
     fn config(&self) -> &dyn NetworkConfig;

@@ -1,4 +1,4 @@
-//! What a file says of the networks in it.
+//! The description of the networks of a file in its metadata.
 
 use std::collections::HashMap;
 
@@ -20,12 +20,12 @@ const VERSION: u32 = 1;
 /// A network with its name in a file and the place it comes from.
 #[derive(Debug, Clone)]
 pub struct NamedNetwork<T> {
-    /// What the names of its tensors begin with in the file of another program, such as `module.update_block.gru.`. In a file of
+    /// The prefix of its tensors in the file of another program, such as `module.update_block.gru.`. In a file of
     /// several networks it stands before the names of our tensors, too.
     pub name: String,
     /// The network.
     pub network: Network<T>,
-    /// How another program keeps it, if it comes from one: [`export::original`](crate::export::original) writes it back.
+    /// The layout of the network in its own program, if it comes from another program: [`export::original`](crate::export::original) writes it back.
     pub origin: Option<Origin>,
 }
 
@@ -57,7 +57,7 @@ pub struct FileDescription {
 pub struct DescribedNetwork {
     /// See [`NamedNetwork::name`].
     pub name: String,
-    /// What the network is.
+    /// The configuration of the network.
     pub network: NetworkDescription,
     /// See [`NamedNetwork::origin`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,7 +142,7 @@ impl<T: Scalar> Parameters<T> for Vec<NamedNetwork<T>> {
     }
 }
 
-/// What stands before the names of a network's tensors in a file of one or of several.
+/// The prefix of a network's tensors in a file of one network or of several.
 pub(super) fn prefix(several: bool, name: &str) -> &str {
     if several { name } else { "" }
 }

@@ -12,16 +12,16 @@ use super::network::detect::Networks;
 use super::{layout, network, weight_norm, wrappers};
 use crate::tensor::Tensor;
 
-/// What [`detect`] sees in a file.
+/// The content of a file, as [`detect`] finds it.
 #[derive(Debug, Clone)]
 pub struct Detected<T> {
-    /// Networks that continue frames (those of mlcast), then networks of systems that are more than a layout of kernels, then stacks of
+    /// Networks that continue frames (networks of mlcast), then networks of systems that are more than a layout of kernels, then stacks of
     /// cells of known layouts, layout by layout. Each has an [`Origin`](super::Origin).
     pub networks: Vec<NamedNetwork<T>>,
     /// Names of the tensors that belong to none of them, and why.
     pub left: Vec<(String, String)>,
     /// Networks and cells that lack tensors, and cells between which other layers can lie, each of which is a stack of one
-    /// layer: with one of them `networks` are not what the file was meant to hold.
+    /// layer: with one of them `networks` are not the whole content of the file.
     pub incomplete: Vec<Incomplete>,
     /// Names of the tensors that belong to networks and stacks and hold a NaN or an infinite number: every state becomes NaN.
     pub not_finite: Vec<String>,
@@ -65,7 +65,7 @@ pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
     let mut not_finite: Vec<String> =
         tensors.iter().filter(|(_, tensor)| !tensor.is_finite()).map(|(name, _)| name.clone()).collect();
     let Forecasters { found: mut networks, rest, incomplete: of_forecasters } = mlcast::detect(tensors);
-    // Tensors of a network of mlcast that is refused are in no list but that of what is incomplete.
+    // The list of incomplete networks alone names the tensors of a refused network of mlcast.
     not_finite.retain(|name| {
         let prefix = mlcast::apart(name).map(|(prefix, _)| prefix);
         !prefix.is_some_and(|prefix| of_forecasters.iter().any(|refused| refused.cells.contains(&prefix)))

@@ -120,7 +120,7 @@ pub(super) fn read<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
 /// How the index of a checkpoint of TensorFlow ends.
 const TENSORFLOW_INDEX: &[u8] = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb";
 
-/// Bytes that are looked at to tell a text.
+/// Number of bytes that decide whether a file is a text.
 const TEXT: usize = 256;
 
 /// What else a file may be, and what to do about it.

@@ -1,4 +1,4 @@
-//! How the program that a network comes from keeps its weights.
+//! The layout of a network's weights in the program that it comes from.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use crate::tensor::Tensor;
 pub struct Origin {
     /// The system, by the name it has in docs/conventions.md.
     pub system: String,
-    /// What the names of each cell's tensors begin with, for stacks of cells: from the input up.
+    /// The prefix of each cell's tensors, for stacks of cells: from the input up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cells: Vec<String>,
     /// The direction in which the network reads a sequence, where the file has cells of both directions: the other network is the
@@ -25,8 +25,8 @@ pub struct Origin {
     pub direction: Option<Direction>,
     /// The tensors.
     pub tensors: Vec<OriginTensor>,
-    /// Names of weights that were kept as a direction and its length (weight norm): here and in what is written they are
-    /// multiplied out.
+    /// Names of weights with weight norm, which the file keeps as a direction and a length. Here and in exported files they
+    /// are products of both.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weight_norm: Vec<String>,
     /// The second of each two biases that the system adds up, in the order of the system's tensors: our bias is the sum.
@@ -78,7 +78,7 @@ impl Origin {
         }
     }
 
-    /// The same with the names that a file has: `own` gives them by those of the system.
+    /// The same with the names of a file: `own` maps a name of the system to a name of the file.
     pub(super) fn renamed(mut self, own: impl Fn(&str) -> String) -> Self {
         for tensor in &mut self.tensors {
             let known = std::mem::take(&mut tensor.name);

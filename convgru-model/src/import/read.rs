@@ -13,13 +13,13 @@ use crate::network::Network;
 /// The network in the bytes of a file: a trained `model.safetensors`, a file that `convgru import` or `convgru export` wrote, or
 /// weights of another program that [`detect`] knows (safetensors, PyTorch, MXNet).
 ///
-/// Files of this project say in their metadata what they hold ([`FileDescription`]); tensors are looked for before a network is
-/// made, so that a file takes no more memory than its own tensors need. Other files are known by the names of their tensors.
+/// The metadata of files of this project describe their networks ([`FileDescription`]). The function looks for tensors before it makes a
+/// network, so a file takes no more memory than its own tensors need. The names of the tensors decide the system of other files.
 ///
 /// # Errors
-/// [`Error::WeightFile`] for bytes that hold no network, several (they are named: [`read_all`] gives all), or one that is not whole;
-/// [`Error::MissingTensor`], [`Error::UnexpectedTensor`] and [`Error::ShapeMismatch`] where tensors and description do not belong
-/// together.
+/// [`Error::WeightFile`] for bytes without a network, with several networks (the error names them; [`read_all`] gives all), or with an incomplete
+/// network; [`Error::MissingTensor`], [`Error::UnexpectedTensor`] and [`Error::ShapeMismatch`] if tensors and description do not fit
+/// each other.
 ///
 /// ```
 /// use convgru_model::import::{self, NamedNetwork};
@@ -48,10 +48,10 @@ pub fn read<T: Scalar>(bytes: &[u8]) -> Result<Network<T>> {
     }
 }
 
-/// All networks in the bytes of a file, with their names and with what writes them back into the layout of another program.
+/// All networks in the bytes of a file, with their names and the [`Origin`](super::Origin) that [`export::original`](crate::export::original) needs.
 ///
 /// # Errors
-/// As [`read`], but for several networks.
+/// As [`read`], but several networks are no error.
 ///
 /// ```
 /// use convgru_model::import::{NamedNetwork, read_all};
@@ -74,7 +74,7 @@ pub fn read_all<T: Scalar>(bytes: &[u8]) -> Result<Vec<NamedNetwork<T>>> {
     foreign(named_tensors::read(bytes)?, bytes.len())
 }
 
-/// The networks of a file that says what it holds.
+/// The networks of a file with a description.
 pub(super) fn described<T: Scalar>(
     description: FileDescription,
     mut file: SafetensorsWeights<'_>,

@@ -13,7 +13,7 @@ const LENGTH: &str = ".original0";
 const DIRECTION: &str = ".original1";
 
 /// The tensors with each pair of a length and a direction as the weight that it stands for, in the place of the direction. A pair whose
-/// shapes do not belong together, or with a direction of no length, stays as it is. The names are those of such weights.
+/// shapes do not belong together, or with a direction of no length, stays as it is. The returned names are the names of such weights.
 pub(super) fn folded<T: Scalar>(
     tensors: Vec<(String, Tensor<T>)>,
 ) -> (Vec<(String, Tensor<T>)>, HashSet<String>) {

@@ -1,4 +1,4 @@
-//! Modules that training wraps around others, whose names stand within those of tensors.
+//! Modules that training wraps around others, whose names stand within the names of tensors.
 
 use std::collections::HashMap;
 
@@ -56,7 +56,7 @@ impl<T> Unwrapped<T> {
     }
 }
 
-/// Whether a name is that of a flattened parameter.
+/// Whether a name belongs to a flattened parameter.
 pub(super) fn is_flat(name: &str) -> bool {
     name.rsplit('.').next().is_some_and(|last| last.trim_start_matches('_') == FLAT)
 }

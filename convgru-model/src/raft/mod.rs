@@ -10,7 +10,7 @@ use crate::fused::ConvGru;
 use crate::layer::{Activation, Conv2d};
 use crate::tensor::{Tensor, expect_shape};
 
-/// What the weights of the mask are multiplied with, so that gradients of both heads are of one size.
+/// The factor of the weights of the mask, so that gradients of both heads are of one size.
 const MASK_SCALE: f64 = 0.25;
 
 /// The update block of RAFT: motion encoder, recurrent cell, flow head and, in the larger network, the head of the mask by which flow
@@ -24,7 +24,7 @@ const MASK_SCALE: f64 = 0.25;
 /// delta_flow = conv2 * f(conv1 * net')
 /// mask = 0.25 (mask.2 * f(mask.0 * net'))
 /// ```
-/// where `f` is ReLU. It is for use: there is no training pass.
+/// where `f` is ReLU. The block has no training pass.
 ///
 /// ```no_run
 /// use convgru_model::import::named_tensors;
@@ -57,12 +57,12 @@ enum Cell<T> {
     Pair(Recurrent<T>),
 }
 
-/// What an update gives.
+/// The result of an update.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RaftUpdate<T> {
     /// The state for the next update, `[N, hidden_channels, H, W]`.
     pub net: Tensor<T>,
-    /// What is added to the flow, `[N, 2, H, W]`: columns, then rows, in pixels of the correlations.
+    /// The change of the flow, `[N, 2, H, W]`: columns, then rows, in pixels of the correlations.
     pub delta_flow: Tensor<T>,
     /// For each pixel the weights, before a softmax, of the neighbours from which its larger flow is interpolated, `[N, 9 k k, H, W]` for
     /// `k` times the size; of a block that has such a head.
@@ -88,8 +88,8 @@ impl<T: Scalar> RaftUpdateBlock<T> {
     /// One update.
     ///
     /// # Shapes
-    /// `net`: `[N, hidden_channels, H, W]`, the state, at first the tanh of what the context network gives; `inp`:
-    /// `[N, context_channels, H, W]`, the ReLU of the rest of it; `corr`: `[N, correlation_channels, H, W]`, correlations around the
+    /// `net`: `[N, hidden_channels, H, W]`, the state, at first the tanh of the first channels of the context network; `inp`:
+    /// `[N, context_channels, H, W]`, the ReLU of the other channels of the context network; `corr`: `[N, correlation_channels, H, W]`, correlations around the
     /// places where `flow`, `[N, 2, H, W]`, points
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use crate::import::network::{Hints, read};
 use crate::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use crate::tensor::Tensor;
 
-/// A tensor that every block has once; what stands before it is the prefix of the block.
+/// A tensor that every block has once; the text before its name is the prefix of the block.
 const ANCHOR: &str = "encoder.convc1.weight";
 
 /// The parts of a block.
@@ -25,8 +25,8 @@ struct Own<'t, T> {
 const MARKS: [&[&str]; 2] = [&["flow_head.conv2.weight"], &["gru.convz.weight", "gru.convz1.weight"]];
 
 impl<T: Scalar> RaftUpdateBlock<T> {
-    /// What the names of the tensors of an update block begin with, such as `module.update_block.`, if there is a block among the tensors of a
-    /// file. Whether it is whole is seen by [`from_named_tensors`](Self::from_named_tensors).
+    /// The prefix of the tensors of an update block, such as `module.update_block.`, if there is a block among the tensors of a
+    /// file. [`from_named_tensors`](Self::from_named_tensors) checks whether the block is complete.
     pub fn prefix_among(tensors: &[(String, Tensor<T>)]) -> Option<&str> {
         let prefixes = tensors.iter().filter_map(|(name, _)| name.strip_suffix(ANCHOR));
         let has = |prefix: &str, names: &[&str]| {

@@ -13,10 +13,9 @@ use crate::error::Result;
 
 /// Reads a sequence and continues it by `steps` frames.
 ///
-/// Frames become channels by [`pixel_unshuffle`]. The stages read one frame after the other; what the topmost gives for the last is, by
-/// [`pixel_shuffle`], the first prediction, and each further step reads the prediction before it, or a true frame. With
-/// [`mask_channel`](RecurrentForecasterConfig::mask_channel) the mask of a prediction is 1. The states that the cells start from are zeros where
-/// none are given.
+/// Frames become channels by [`pixel_unshuffle`]. The stages read one frame after the other. [`pixel_shuffle`] of the topmost output for
+/// the last frame is the first prediction. Each further step reads the prediction before it, or a true frame. With
+/// [`mask_channel`](RecurrentForecasterConfig::mask_channel) the mask of a prediction is 1. Cells without given states start from zeros.
 ///
 /// # Shapes
 /// `input`: `[T, N, C, H, W]`, T at least 1.

@@ -150,7 +150,7 @@ impl Checkpoint {
             return Err(Fault::Record { reason });
         }
         if !checkpoint.history.is_timed() {
-            return Err(Fault::Record { reason: "the timings are not those of the history".to_owned() });
+            return Err(Fault::Record { reason: "the timings do not fit the history".to_owned() });
         }
         Ok(checkpoint)
     }

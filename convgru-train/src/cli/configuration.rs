@@ -33,10 +33,10 @@ pub(super) struct ConfigurationArguments {
     /// The part of the network that gets the cells of --init-from, such as encoder, as --set init.part=PART [default: chosen by name or shape]
     #[arg(long, value_name = "PART")]
     init_part: Option<String>,
-    /// Take the tensors of --init-from that fit the network, and draw the others, which are listed, as --set init.partial=true
+    /// Take only the tensors of --init-from that fit the network, and draw and list the other tensors, as --set init.partial=true
     #[arg(long)]
     init_partial: bool,
-    /// Leave tensors whose names match PATTERN as they are (* stands for any characters), as --set 'training.freeze=["PATTERN"]'; can be repeated
+    /// Do not train tensors whose names match PATTERN (* stands for any characters), as --set 'training.freeze=["PATTERN"]'; can be repeated
     #[arg(long, value_name = "PATTERN")]
     freeze: Vec<String>,
     /// Change a field of the configuration, as a line of TOML; text needs no quotes. Can be repeated

@@ -15,13 +15,13 @@ use serde_json::json;
 use super::display::shows_notes;
 use super::{exit_codes, out, output};
 
-/// Time between two lines about what is done.
+/// Time between two lines about the progress.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// Reads one file of rain once, and lists parts of its frames that are drawn by the rain in them, for data.frames.crop_list of a training. A part is
-/// taken with the probability min(1, q_min + m mean(1 - exp(-R / s))), R the rain rates of its measured pixels (Ravuri et al. 2021). The list is the
-/// CSV file with the columns t, x and y that the package mlcast reads. Size and frames of parts are those of the preset mlcast (data.frames.crop,
-/// data.frames.time_depth), unless --set says others.
+/// Reads one file of rain once and writes a list of parts of its frames for data.frames.crop_list of a training. The command takes a part
+/// with the probability min(1, q_min + m mean(1 - exp(-R / s))), where R are the rain rates of its measured pixels in mm/h (Ravuri et al. 2021). The list
+/// is a CSV file with the columns t, x and y, which the package mlcast reads too. The preset mlcast sets the size and the number of frames of a part
+/// (data.frames.crop, data.frames.time_depth); --set changes them.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru crops --data rain.zarr --out crops.csv
@@ -37,25 +37,25 @@ pub(crate) struct Crops {
     /// Change a field of the preset mlcast, such as data.frames.variable=RR. Can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// q_min: the probability of a part without rain
+    /// q_min: probability of a part without rain
     #[arg(long, value_name = "SHARE", default_value_t = CropSampling::default().least_probability)]
     q_min: f64,
-    /// m: how much rain counts
+    /// m: weight of rain in the probability
     #[arg(long, value_name = "NUMBER", default_value_t = CropSampling::default().rain_weight)]
     rain_weight: f64,
-    /// s: the rain rate in mm/h above which more rain hardly counts
+    /// s: rain rate in mm/h above which more rain hardly raises the probability
     #[arg(long, value_name = "RATE", default_value_t = CropSampling::default().rate_scale)]
     rate_scale: f64,
-    /// Largest share of missing pixels of a part
+    /// Largest share of missing pixels in a part, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = CropSampling::default().most_missing)]
     most_missing: f64,
-    /// Frames from the first of a part to that of the next
+    /// Frames from the first frame of a part to the first frame of the next
     #[arg(long, value_name = "N", default_value_t = CropSampling::default().frame_stride, value_parser = super::count)]
     frame_stride: usize,
-    /// Pixels from a part to the next one beside it
+    /// Pixels from a part to the next part below it and beside it
     #[arg(long, value_name = "N", default_value_t = CropSampling::default().pixel_stride, value_parser = super::count)]
     pixel_stride: usize,
-    /// Seed of what is drawn
+    /// Seed of the random numbers
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::whole)]
     seed: u64,
     /// Print the result as one line of JSON
@@ -91,7 +91,7 @@ impl Crops {
         let taken = sampled.crops.len();
         anyhow::ensure!(
             taken > 0,
-            "none of {} was drawn; raise --q-min or --rain-weight, lower --pixel-stride or --frame-stride, or raise --most-missing",
+            "the draw took none of {}; raise --q-min or --rain-weight, lower --pixel-stride or --frame-stride, or raise --most-missing",
             output::counted(sampled.looked_at, "part")
         );
         write_atomically(&self.out, sampled.to_csv().as_bytes())?;
@@ -112,7 +112,7 @@ impl Crops {
     }
 }
 
-/// Refuses a name that is none of a list, and a file that holds something else.
+/// Refuses a name without .csv, and an existing file that is not a list.
 fn expect_list(out: &Path) -> anyhow::Result<()> {
     let is_named = out.extension().is_some_and(|own| own.eq_ignore_ascii_case("csv"));
     if !is_named {
@@ -127,7 +127,7 @@ fn expect_list(out: &Path) -> anyhow::Result<()> {
     let old = read_file(out)?;
     anyhow::ensure!(
         old.is_empty() || old.starts_with(b"t,x,y\n"),
-        "--out {}: holds something else than a list of parts, and would be replaced; give another path, or remove the file",
+        "--out {}: the file is not a list of parts, so it is not replaced; give another path, or remove the file",
         printable(out)
     );
     Ok(())

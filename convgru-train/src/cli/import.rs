@@ -37,9 +37,9 @@ const SHOWN: usize = 4;
 The written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, if a ConvGru can compute
 the cells, those of a Recurrent, `stages.0.input_weights`, if not, and those of a Forecaster for a network of mlcast.
 If there are several networks, the name of each is the prefix of its tensors. The entry `convgru` of the metadata describes
-them as JSON: names, configurations, and where each lay in the input, by which `convgru export --layout original` writes it back.
-Weights do not tell what numbers mean: with --preset mlcast they are rain on the scale of the package (dBZ of Marshall and Palmer), and
-predict, eval and watch take the file as a trained model.
+them as JSON: names, configurations, and places in the input, which `convgru export --layout original` needs.
+Weights do not hold the scale of the numbers. --preset mlcast sets the package's scale of rain (dBZ of Marshall and Palmer), and
+predict, eval and watch then take the file as a trained model.
 The two directions of a torch.nn.GRU are two stacks, whose names end with `forward.` and `backward.`.")]
 pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
@@ -55,7 +55,7 @@ pub(crate) struct Import {
     /// Write a trained model that reads data as this preset does: mlcast, for a checkpoint of mlcast that was trained with the package's scaling
     #[arg(long, value_name = "NAME", requires = "out", value_parser = ["mlcast"])]
     preset: Option<String>,
-    /// Members of the ensemble that the model predicts, with --preset; 1 for a forecast that reads no noise [default: those of the preset]
+    /// Members of the ensemble that the model predicts, with --preset; 1 for a forecast that reads no noise [default: as many as the preset has]
     #[arg(long, value_name = "N", requires = "preset", value_parser = super::count)]
     members: Option<usize>,
     /// Print the result as one line of JSON
@@ -64,7 +64,7 @@ pub(crate) struct Import {
 }
 
 impl Import {
-    /// Lists, and writes if that is wanted.
+    /// Lists the networks, and writes them with --out.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         if let Some(path) = &self.out {
             let is_named = path.extension().is_some_and(|own| own.eq_ignore_ascii_case("safetensors"));
@@ -242,7 +242,7 @@ impl Weights {
     }
 }
 
-/// The networks with their cells, and what is left by its reason.
+/// The networks with their cells, and the remaining tensors by reason.
 fn listing<T: Scalar>(found: &Detected<T>) -> String {
     let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of).collect();
     lines.extend(reasons(&found.incomplete).into_iter().map(|reason| format!("not whole: {reason}")));
@@ -293,7 +293,7 @@ fn lines_of<T: Scalar>(NamedNetwork { name, network, origin }: &NamedNetwork<T>)
     lines
 }
 
-/// What the names of a cell's tensors begin with, or its number where that is not known.
+/// The prefix of a cell's tensors, or its number if the prefix is not known.
 fn name_of_cell(origin: Option<&Origin>, index: usize) -> String {
     let prefix = origin.and_then(|origin| origin.cells.get(index));
     prefix.cloned().unwrap_or_else(|| format!("cell {index}"))

@@ -203,7 +203,7 @@ impl Train {
             false => String::new(),
         };
         let text = format!(
-            "\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame ({}).\n\
+            "\n{}\n\nThe model's MSE is {:.3} times the MSE of copying the last frame ({}).\n\
              {}{skipped} in {}, {:.1} % of their time waiting for data; the model is from step {}, the best \
              validation{by}.\n\n\
              report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}{next}",

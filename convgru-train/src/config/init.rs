@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::path_text;
 use crate::{Error, Result};
 
-/// The file whose weights a run begins with, where they are not drawn: a trained model, or a network or stacks of cells that
-/// `convgru import` wrote. The optimiser, the schedule and the order of the data begin as they do in every run, and a run that is resumed does
+/// The file with the first weights of a run, if they are not drawn: a trained model, or a network or stacks of cells of
+/// `convgru import`. The optimiser, the schedule and the order of the data begin as they do in every run, and a run that is resumed does
 /// not read the file again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,7 +21,7 @@ pub struct InitConfig {
     pub hash: String,
     /// The stack of the network that a single stack of cells fills, such as `encoder`; empty where its name or its form tells.
     pub part: String,
-    /// Whether a network whose tensors do not all fit gives those that do; the others are drawn, and a run says which.
+    /// Whether a run takes the tensors that fit and draws the other tensors, if not all tensors of the file fit. The run names both.
     pub partial: bool,
 }
 

@@ -107,8 +107,8 @@ pub struct TrainingConfig {
     pub keep_best: usize,
     /// Threads; 0 means one per core. The result does not depend on it.
     pub threads: usize,
-    /// Names of tensors that training leaves as they are, with `*` for any characters: `["encoder.*"]`. Neither the optimiser, nor the
-    /// norm of the gradient, nor the moving average sees them.
+    /// Names of tensors that training does not change, with `*` for any characters: `["encoder.*"]`. The optimiser, the
+    /// norm of the gradient and the moving average leave them out.
     pub freeze: Vec<String>,
     /// How often the forecaster reads the truth instead of its own prediction.
     pub teacher_forcing: SamplingSchedule,

@@ -12,30 +12,30 @@ use crate::printable::printable;
 use crate::read_budget::bytes_of;
 use crate::{Error, Result};
 
-/// How parts of frames are chosen by the rain in them.
+/// Importance sampling of parts of frames by their rain.
 ///
-/// A part `n` of `data.frames.crop` pixels and `data.frames.time_depth` frames is taken with the probability
+/// The probability that a part `n` of `data.frames.crop` pixels and `data.frames.time_depth` frames is taken is
 ///
 /// ```text
 /// q_n = min(1, q_min + m mean_c (1 - exp(-x_c / s)))
 /// ```
-/// over its measured pixels `c` with the rain rates `x_c` in mm/h: Ravuri et al. 2021, Skilful precipitation nowcasting using deep generative models
-/// of radar, Nature 597. The defaults of `q_min`, `m` and `s` are those of the sampler of datasets for mlcast.
+/// with the mean over its measured pixels `c`, whose rain rates are `x_c` in mm/h: Ravuri et al. 2021, Skilful precipitation nowcasting using deep
+/// generative models of radar, Nature 597. `q_min`, `m` and `s` have the defaults of the sampler of datasets for mlcast.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CropSampling {
     /// `q_min`, the probability of a part without rain, 0 to 1.
     pub least_probability: f64,
-    /// `m`, how much rain counts, 0 or more.
+    /// `m`, the weight of rain in the probability, 0 or more.
     pub rain_weight: f64,
-    /// `s`, the rain rate in mm/h above which more rain hardly counts, above 0.
+    /// `s`, the rain rate in mm/h above which more rain hardly raises the probability, above 0.
     pub rate_scale: f64,
     /// The largest share of missing pixels of a part, 0 to 1.
     pub most_missing: f64,
-    /// Frames from the first of a part to that of the next.
+    /// Frames from the first frame of a part to the first frame of the next part, at least 1.
     pub frame_stride: usize,
-    /// Pixels from a part to the next one below and beside it.
+    /// Pixels from a part to the next part below it and beside it, at least 1.
     pub pixel_stride: usize,
-    /// The seed of what is drawn: each part has a random number of its own, by its place.
+    /// The seed of the random numbers. The place of a part decides which number it gets.
     pub seed: u64,
 }
 
@@ -99,12 +99,23 @@ impl CropSampling {
         Ok(())
     }
 
-    /// Draws parts of the frames of one file of rain, whose memory is that of `data.frames.time_depth` frames. `progress` hears how many windows in
-    /// time are done, and of how many.
+    /// Draws parts of the frames of one file of rain, and holds `data.frames.time_depth` frames in memory at a time. The arguments of `progress` are
+    /// the number of finished windows in time and the number of all windows.
     ///
     /// # Errors
-    /// [`Error::Config`] for fields that cannot work; [`Error::Data`], [`Error::Io`], [`Error::Format`] and [`Error::Memory`] where the file cannot
-    /// be read as rain, or its frames are smaller than the parts.
+    /// [`Error::Config`] for fields out of their ranges, and for frames that are smaller than the parts; [`Error::Data`], [`Error::Io`],
+    /// [`Error::Format`] and [`Error::Memory`] if the file cannot be read as rain.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use convgru_train::config::{Preset, RunConfig};
+    /// use convgru_train::dataset::CropSampling;
+    ///
+    /// let data = RunConfig::preset(Preset::Mlcast).data;
+    /// let sampled = CropSampling::default().sample(&data, "rain.zarr".as_ref(), &mut |_, _| {})?;
+    /// std::fs::write("crops.csv", sampled.to_csv())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sample(
         &self,
         data: &DataConfig,
@@ -200,7 +211,7 @@ struct Sums {
 }
 
 impl Sums {
-    /// Of values of which 1 stands for `highest` of the rate scale.
+    /// The sums of values, of which 1 is `highest` times the rate scale.
     fn new(values: &[f32], valid: &[f32], size: [usize; 2], highest: f64) -> Self {
         let [height, width] = size;
         let plane = height * width;

@@ -7,11 +7,11 @@ use super::windows::listed;
 use super::{FoundData, Quantity, SequenceDataset, SequenceMut, Split, check_request};
 use crate::{Error, Result};
 
-/// Where parts of frames may lie.
+/// The places that parts of frames may have.
 pub(super) enum Places {
     /// Anywhere, in any window.
     Anywhere,
-    /// Where a list says.
+    /// The places of a list.
     Listed(Vec<Row>),
 }
 
@@ -27,15 +27,15 @@ pub(super) struct Row {
     pub(super) left: usize,
 }
 
-/// Sequences of parts of frames. In training each is drawn anew: where nothing is listed the window, the row and the column are uniform; from a
-/// list each epoch takes every row, or as many as an epoch has sequences, drawn uniformly, and of the row's windows one, uniformly. In the other
-/// splits they are fixed: parts side by side in the middle of frames, or the first window of each row, evenly over all of them.
+/// Sequences of parts of frames. Each epoch of training draws its parts. Without a list the window, the row and the column are uniform. From a
+/// list an epoch takes every row, or draws as many rows as an epoch has sequences uniformly, and draws one of the windows of each row uniformly. The
+/// other splits have fixed parts: parts side by side in the middle of frames, or the first window of each row of the list, evenly over all of them.
 pub(super) struct Crops {
     windows: Box<dyn SequenceDataset>,
     /// Height and width.
     size: [usize; 2],
     places: Places,
-    /// The seed of what is drawn; `None` of fixed parts.
+    /// The seed of the draws; `None` for fixed parts.
     seed: Option<u64>,
     len: usize,
     found: Option<FoundData>,
@@ -84,7 +84,7 @@ impl Crops {
         Ok(Self { windows, size, places, seed, len, found, warnings })
     }
 
-    /// The same with something more to tell.
+    /// The same with more warnings.
     pub(super) fn with_warnings(mut self, more: impl IntoIterator<Item = String>) -> Self {
         self.warnings.extend(more);
         self

@@ -1,4 +1,4 @@
-//! The scale of rain rates: how they become the values 0 to 1 that a network sees.
+//! The scale of rain rates, which turns them into the values 0 to 1 that a network reads.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::unit_names::are_same;
 use super::{Quantity, Reflectivity, Transform};
 use crate::Result;
 
-/// How rain rates become the values 0 to 1 that a network sees.
+/// The function that turns rain rates into the values 0 to 1 that a network reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScaleKind {
@@ -78,7 +78,7 @@ impl RainScale {
         Reflectivity { low: self.lowest_dbz, high: self.highest_dbz, a: self.z_r[0], b: self.z_r[1] }
     }
 
-    /// What values mean: rain rates in mm/h.
+    /// The quantity of values: rain rates in mm/h.
     pub fn quantity(&self, minutes_per_step: Option<f64>) -> Quantity {
         let transform = match self.scale {
             ScaleKind::Dbz => Transform::Reflectivity(self.reflectivity()),
@@ -88,7 +88,7 @@ impl RainScale {
         Quantity { name: "rain rate".into(), unit: "mm/h".into(), minutes_per_step, transform }
     }
 
-    /// The rain rate in mm/h from which on rain is told from none.
+    /// The lowest rain rate in mm/h that counts as rain.
     pub(super) fn least_rain(&self) -> f64 {
         // The value 0 stands for no rain, so that a scale of dBZ must not give it to rain.
         let least = match self.scale {
@@ -140,10 +140,10 @@ const AMOUNT_MINUTES: f64 = 5.0;
 /// The units of rain that are read as rain rates, for messages.
 const UNITS: &str = "mm/h (kg m-2 h-1), kg m-2 s-1 (mm/s), and mm or kg m-2 of five minutes";
 
-/// The rain rate in mm/h of the number 1 in a unit; a kilogram on a square metre is a millimetre. Amounts are those of five minutes.
+/// The rain rate in mm/h of the number 1 in a unit; a kilogram on a square metre is a millimetre. Amounts are sums over five minutes.
 ///
 /// # Errors
-/// What is wrong with the unit, or with the minutes from a frame to the next where numbers are amounts, as the end of a sentence.
+/// The fault of the unit, or of the minutes from a frame to the next if numbers are amounts, as the end of a sentence.
 pub(super) fn rate_of_one(unit: &str, minutes_per_step: Option<f64>) -> std::result::Result<f64, String> {
     let is = |names: &[&str]| names.iter().any(|name| are_same(unit, name));
     match () {

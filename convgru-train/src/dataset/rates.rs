@@ -1,4 +1,4 @@
-//! Frames of rain rates as values of a scale of rain, and for a network that learned from radar images as coarse as those.
+//! Frames of rain rates as values of a scale of rain; for a network that learned from radar images, in the resolution of these images.
 
 use convgru_model::Tensor;
 
@@ -25,10 +25,10 @@ pub(crate) struct RateScale {
 }
 
 impl RateScale {
-    /// That of frames that are read with `data.frames.rain`, of which their headers tell unit and minutes; `None` of other frames.
+    /// The scale of frames with `data.frames.rain`; the headers of the files give unit and minutes. `None` for other frames.
     ///
     /// # Errors
-    /// [`Error::Data`] if their unit is none of rain, or not known.
+    /// [`Error::Data`] if their unit is no unit of rain, or unknown.
     pub(super) fn of_frames(
         config: &FramesConfig,
         found: Option<&FoundData>,
@@ -77,7 +77,7 @@ pub(crate) struct RateFrames {
 }
 
 impl RateFrames {
-    /// Frames on the scale of their configuration; as they are where it names none.
+    /// Frames on the scale of their configuration, or unchanged frames without a scale.
     ///
     /// # Errors
     /// Those of [`RateScale::of_frames`].

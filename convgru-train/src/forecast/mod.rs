@@ -85,7 +85,7 @@ impl Forecast {
         };
         if members == 0 || channels % members != 0 || predicted.is_empty() {
             return Err(refuse(format!(
-                "{channels} channels of {steps} frames are not those of {members} members"
+                "{channels} channels of {steps} frames do not fit {members} members"
             )));
         }
         let frame = channels / members * height * width;

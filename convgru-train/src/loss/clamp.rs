@@ -1,4 +1,4 @@
-//! Predictions that a loss sees within bounds.
+//! Bounds of the predictions that a loss reads.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ use crate::{Error, Result};
 /// c(x) = min(max(x, low), high)        dc/dx = 1 where low <= x <= high, else 0
 /// ```
 ///
-/// Of an ensemble each member is clamped, before losses take the mean over members. Where a prediction lies beyond the bounds its
-/// gradient is zero: nothing pulls it back. A prediction that is no number stays one.
+/// Of an ensemble each member is clamped, before losses take the mean over members. The gradient of a prediction outside
+/// the bounds is zero, so the loss does not move it. NaN stays NaN.
 ///
 /// In TOML and JSON: `"none"`, or a list of both bounds, in the values of frames.
 ///
@@ -36,7 +36,7 @@ use crate::{Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Clamp {
-    /// Predictions are compared as they are.
+    /// No bounds.
     #[default]
     None,
     /// Predictions are clamped.
@@ -196,7 +196,7 @@ mod tests {
         UNIT.mask(&x, &mut gradient);
         let PredictionGradient::Output(gradient) = gradient else { panic!("of the output") };
         assert_eq!(gradient.as_slice(), [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
-        // A bound that 32 bits do not have exactly passes what is it in 32 bits.
+        // A bound that 32 bits cannot hold exactly lets a prediction pass that equals the bound in 32 bits.
         let tenth = Clamp::Range { low: 0.0, high: 0.1 };
         let mut gradient = PredictionGradient::Output(Tensor::from_fn(&[1], |_| 1.0f32));
         tenth.mask(&Tensor::from_vec(&[1], vec![0.1f32]).unwrap(), &mut gradient);

@@ -11,7 +11,7 @@ use crate::parallel;
 ///
 /// ```text
 /// L = sum over k of |X_k - y| / K  -  sum over j < k of |X_j - X_k| / c
-/// c = K^2, or that of another Spread
+/// c = K^2, or the divisor of another Spread
 /// dL/dX_k = sign(X_k - y) / K  -  sum over j of sign(X_k - X_j) / c,  each sign zero at zero
 /// ```
 ///

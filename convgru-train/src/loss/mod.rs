@@ -26,7 +26,7 @@
 //! | [`Loss::TemporalPenalty`] | `\|x_(t + 1) - x_t\|` over the members of an ensemble and pairs of lead times |
 //!
 //! An [`Objective`] is what a run minimises: a weighted sum of losses over lead times of different weight and pixels
-//! whose truth is known; [`Clamp`] bounds the predictions that it sees.
+//! whose truth is known; [`Clamp`] bounds the predictions in it.
 
 mod clamp;
 mod elementwise;
@@ -146,8 +146,8 @@ pub enum Loss {
     /// ```
     ///
     /// over members, pairs of lead times that follow each other, and pixels whose truth is known at both; a pair weighs as
-    /// much as its later lead time. It looks at no truth, so that it stands beside another loss: its weight is `temporal_lambda`
-    /// of mlcast's `CRPS` and `AFCRPS`, 0.01 in its training.
+    /// much as its later lead time. It compares no prediction with the truth, so it needs another loss beside it. Its weight is `temporal_lambda`
+    /// of mlcast's `CRPS` and `AFCRPS`, 0.01 in the training of the package.
     TemporalPenalty,
 }
 

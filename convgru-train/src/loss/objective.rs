@@ -51,7 +51,7 @@ pub struct Objective {
 }
 
 impl<L: Into<LossTerms>> From<L> for Objective {
-    /// With equal lead times, of predictions as they are.
+    /// With equal lead times, without a clamp.
     fn from(terms: L) -> Self {
         Self { terms: terms.into(), lead_weights: LeadWeights::default(), clamp: Clamp::default() }
     }

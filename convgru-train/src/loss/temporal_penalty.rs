@@ -1,4 +1,4 @@
-//! How much predictions change from one lead time to the next.
+//! The penalty of changes of predictions from one lead time to the next.
 
 use convgru_model::{Scalar, Tensor};
 
@@ -8,8 +8,8 @@ use crate::parallel;
 /// Numbers per chunk, which decides the order of summation.
 const CHUNK: usize = 4096;
 
-/// Two predicted frames that follow each other, `[N, K C, H, W]`, and what is known of their truth, `[N, C, H, W]` or nothing
-/// where all is known.
+/// Two predicted frames that follow each other, `[N, K C, H, W]`, and the masks of their known pixels, `[N, C, H, W]`, or none if all pixels
+/// are known.
 pub(super) struct Pair<'a, T> {
     pub(super) frames: [&'a [T]; 2],
     pub(super) valid: [&'a [T]; 2],
@@ -122,7 +122,7 @@ mod tests {
             evaluate(&Objective { lead_weights, ..Loss::TemporalPenalty.into() }, &frames(), &truth)
         };
         assert_eq!(of(vec![9.0, 1.0, 3.0]).0, (1.0 * 3.0 / 2.0 + 3.0 * 3.0 / 2.0) / 4.0);
-        // Of a frame that does not count the slope is that of the pair it begins.
+        // A frame without weight has the slope of the pair that it begins.
         let (value, gradient) = of(vec![1.0, 0.0, 1.0]);
         assert_eq!(value, (1.0 + 2.0) / 2.0);
         assert_eq!(gradient, [0.0, 0.0, 0.5, 0.5, -0.5, -0.5]);

@@ -7,7 +7,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The constant of [`Spread::AlmostFair`] where none is given, that of Lang et al.
+/// The default of the constant of [`Spread::AlmostFair`]: the value of Lang et al.
 const ALPHA: f64 = 0.95;
 
 /// How the spread of an ensemble is estimated from the pairs of its `K` members.
@@ -31,7 +31,7 @@ const ALPHA: f64 = 0.95;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Spread {
-    /// Over all pairs, each member with itself too: the score of the ensemble as it is,
+    /// Over all pairs, each member with itself too: the score of the ensemble itself,
     /// `properscoring.crps_ensemble`.
     #[default]
     Ensemble,
@@ -40,8 +40,8 @@ pub enum Spread {
     /// forecasts", 2014.
     Fair,
     /// Between the two: Lang et al., "AIFS-CRPS: Ensemble forecasting using a model trained with a loss function based on the
-    /// continuous ranked probability score", 2024 (arXiv 2412.15832), equation 4. The fair score does not see one member of an
-    /// ensemble when all others equal the observation; this score does.
+    /// continuous ranked probability score", 2024 (arXiv 2412.15832), equation 4. The fair score does not change with one member of an
+    /// ensemble when all other members equal the observation; this score does.
     AlmostFair {
         /// Above 0, where it would be [`Ensemble`](Self::Ensemble), to 1, which is [`Fair`](Self::Fair); by default 0.95.
         alpha: f64,
@@ -57,7 +57,7 @@ impl Spread {
         if self == Self::Ensemble { 1 } else { 2 }
     }
 
-    /// What is wrong with the constant.
+    /// The fault of the constant, if it has one.
     pub(crate) fn fault(self) -> Option<String> {
         match self {
             Self::AlmostFair { alpha } if !(alpha > 0.0 && alpha <= 1.0) => Some(format!(
@@ -67,7 +67,7 @@ impl Spread {
         }
     }
 
-    /// What the sum of differences over pairs is divided by.
+    /// The divisor of the sum of differences over pairs.
     pub(crate) fn pairs(self, members: usize) -> f64 {
         let members = members as f64;
         match self {

@@ -37,7 +37,7 @@ const COLUMNS: [Column; 4] = [
 ];
 
 /// The metrics; the best of each column stands out. The last column is each
-/// row's MSE as a multiple of that of the first baseline.
+/// row's MSE as a multiple of the first baseline's MSE.
 pub(super) fn metrics(rows: &[(String, Metrics)]) -> String {
     let baseline = rows.get(1);
     let mut html =

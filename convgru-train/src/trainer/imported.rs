@@ -10,11 +10,11 @@ use crate::{Error, Result};
 
 impl TrainedModel {
     /// A network that the package mlcast trained on its own scale of rain, with the configuration of [`Preset::Mlcast`]: rain in any unit that the
-    /// preset reads becomes dBZ of Marshall and Palmer, and forecasts are rain rates in mm/h. `members` are those of its ensemble, as many as the
-    /// preset has where none are named; a single one reads no noise. Numbers of 64 bits are rounded to 32.
+    /// preset reads becomes dBZ of Marshall and Palmer, and forecasts are rain rates in mm/h. `members` is the number of members
+    /// of the ensemble, by default the number of the preset; a single member reads no noise. Numbers of 64 bits are rounded to 32.
     ///
     /// # Errors
-    /// [`Error::Data`] for a network of another kind or with frames of several channels; [`Error::Config`] for members that there cannot be.
+    /// [`Error::Data`] for a network of another kind or with frames of several channels; [`Error::Config`] for a number of members out of its range.
     ///
     /// ```
     /// use convgru_model::{Forecaster, MlcastConfig};

@@ -1,4 +1,4 @@
-//! Networks as files: what `--checkpoint`, `--init-from` and `--weights` read.
+//! The files of networks that `--checkpoint`, `--init-from` and `--weights` read.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use super::TrainedModel;
 use crate::checkpoint::MAGIC;
 use crate::{Error, Result};
 
-/// What a file of weights holds.
+/// The content of a file of weights.
 pub enum ModelFile<T> {
     /// A checkpoint or a `model.safetensors`: a network with the configuration of its training.
     Trained(Box<TrainedModel>),
-    /// Networks without a training: what `convgru import` or `convgru export` wrote, or weights of another program. At least one.
+    /// Networks without a training: a file of `convgru import` or `convgru export`, or weights of another program. At least one.
     Networks(Vec<NamedNetwork<T>>),
 }
 
@@ -23,8 +23,8 @@ impl<T: Scalar> ModelFile<T> {
     /// Tensors are looked for before a network is made, and take at most the memory of the bytes, in the numbers of `T`.
     ///
     /// # Errors
-    /// Those of [`TrainedModel::from_bytes`] for a trained model; [`Error::Format`] for a file that holds no network, or one that is
-    /// not whole.
+    /// The errors of [`TrainedModel::from_bytes`] for a trained model; [`Error::Format`] for a file without a network, or with an incomplete
+    /// network.
     ///
     /// ```
     /// use convgru_model::import::NamedNetwork;
@@ -46,14 +46,14 @@ impl<T: Scalar> ModelFile<T> {
         let networks = read_all(bytes).map_err(|error| Error::Format {
             path: path.into(),
             reason: format!(
-                "neither a checkpoint nor weights of a network ({error}); `convgru import` lists what a file of another program holds"
+                "neither a checkpoint nor weights of a network ({error}); `convgru import` lists the content of a file of another program"
             ),
         });
         Ok(Self::Networks(networks?))
     }
 }
 
-/// Whether the metadata of a file tell of a training.
+/// Whether the metadata of a file describe a training.
 fn is_trained(bytes: &[u8]) -> bool {
     let description =
         SafetensorsWeights::open(bytes).and_then(|file| FileDescription::among(file.metadata()));

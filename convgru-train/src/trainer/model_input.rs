@@ -133,8 +133,8 @@ impl TrainedModel {
         options.minutes_per_step.or(self.quantity().minutes_per_step)
     }
 
-    /// The sequences at a path that the model is measured on: of the folder of its training those of the test, of any other data all, read as the
-    /// training read its own. Without a path the test sequences of the training. `memory_mib` takes the place of `data.memory_mib`.
+    /// The sequences at a path for a measurement of the model, read as the training read its own data: the test sequences of the folder of its
+    /// training, at most `data.test_sequences` sequences of other radar images, and all sequences of other frames. Without a path the test sequences of the training. `memory_mib` takes the place of `data.memory_mib`.
     ///
     /// # Errors
     /// Those of [`open`](crate::dataset::open), and as [`read_input`](Self::read_input).

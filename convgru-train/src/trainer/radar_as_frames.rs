@@ -6,8 +6,8 @@ use crate::dataset::{FoundData, FramesConfig, RadarConfig, ScaleKind};
 use crate::printable::printable;
 use crate::{Error, Result};
 
-/// How radar images are read for a model that learned from frames of rain rates: as large as they are; linear, or on the scale of those frames. What cannot be read so is
-/// refused where it is compared with what the training found.
+/// The configuration that reads radar images for a model that learned from frames of rain rates: in their own resolution, linear or on the scale of
+/// the frames. The comparison with the findings of the training refuses images that do not fit.
 ///
 /// # Errors
 /// [`Error::Data`] if the training resized its frames.

@@ -102,7 +102,7 @@ fn tell_other_instructions(then: &str, observer: &mut dyn Observer) {
         return;
     }
     observer.observe(&TrainerEvent::Warning(&format!(
-        "the checkpoint was computed with {then} and the run goes on with {now}; the last digits differ from those of a run \
+        "the checkpoint was computed with {then} and the run goes on with {now}; the last digits differ from a run \
          on one instruction set (CONVGRU_ISA={then} goes on to the same bits where the processor has it)"
     )));
 }

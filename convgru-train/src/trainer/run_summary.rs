@@ -58,7 +58,7 @@ pub struct TestScores {
     pub mse: f64,
     /// Structural similarity.
     pub ssim: f64,
-    /// The MSE as a share of that of repeating the last frame.
+    /// The MSE as a multiple of the MSE of repeating the last frame.
     pub ratio: f64,
     /// Of rain: thresholds in mm/h, and the model's critical success index of each, the mean over the lead times that
     /// have one.
@@ -115,7 +115,7 @@ pub struct BestValidation {
     pub mse: f64,
     /// Structural similarity.
     pub ssim: f64,
-    /// The MSE as a share of that of repeating the last frame.
+    /// The MSE as a multiple of the MSE of repeating the last frame.
     pub ratio: f64,
 }
 

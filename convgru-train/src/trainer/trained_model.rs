@@ -79,7 +79,7 @@ impl TrainedModel {
         })?;
         let training = description.training.ok_or_else(|| {
             refuse(
-                "it holds an imported network without the configuration of a training, which tells what numbers mean; \
+                "it holds an imported network without the configuration of a training, which has the scale of numbers; \
                  `train --init-from` begins with it, `export --weights` and the library read it, and `import --preset mlcast` makes a \
                  trained model of a network that mlcast trained on its scale of rain"
                     .to_owned(),

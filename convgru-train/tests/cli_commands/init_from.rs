@@ -158,7 +158,7 @@ fn imported_cells_begin_a_part_of_a_network() {
     assert!(both.code == Some(1) && both.stderr.contains("--init-part"), "{both:?}");
     let train = "train --config tiny.toml --set model.feedback=predictions --init-from cells.safetensors --init-part encoder";
     let ran = convgru(folder.path(), train).succeeded();
-    assert!(ran.stderr.contains("those of encoder; the others are drawn"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the tensors of encoder; the others are drawn"), "{}", ran.stderr);
     assert!(
         fs::read_to_string(folder.path().join("runs/tiny/config.toml"))
             .unwrap()

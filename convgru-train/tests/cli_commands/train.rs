@@ -77,7 +77,7 @@ fn people_get_a_table_the_paths_and_what_to_run_next() {
         "model",
         "copy last frame",
         "predict the mean",
-        "of that of copying the last frame",
+        "times the MSE of copying the last frame",
         "% of their time waiting for data",
         "here/tiny/report.html",
         "here/tiny/prediction.gif",

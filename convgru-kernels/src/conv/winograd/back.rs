@@ -20,7 +20,7 @@ pub(super) struct WayBack<'a, T> {
     pub(super) tiles: &'a Tiles,
     pub(super) sources: ConvSources<'a, T>,
     pub(super) region: &'a Region,
-    /// Elements from the products of an element of the tiles to those of the next.
+    /// Elements from the products of an element of the tiles to the products of the next element.
     pub(super) m_stride: usize,
 }
 

@@ -1,4 +1,4 @@
-//! A convolution in tiles whose weights lie in memory as they are: each use transforms them, panel by panel.
+//! A convolution in tiles with weights that are not transformed in memory: each use transforms them, panel by panel.
 //!
 //! Transformed weights have four times the bytes of the weights (`F(4x4, 3x3)`). Where they are larger than a cache and tiles are
 //! few, reading them takes longer than the products. Here an item of work is a panel of output channels: it transforms the weights of
@@ -42,7 +42,7 @@ pub(in crate::conv) struct PanelConvolution<'a, T> {
     transformed: Transformed,
     /// The products of a group with one panel.
     products: Transformed,
-    /// Elements from the transformed weights of an element of a tile to those of the next.
+    /// Elements from the transformed weights of an element of a tile to the weights of the next element.
     weight_stride: usize,
 }
 

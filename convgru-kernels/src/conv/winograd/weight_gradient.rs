@@ -24,7 +24,7 @@ const TRANSFORMED_BYTES: usize = 512 << 10;
 /// Bytes of sums that are held at a time. In the transformed domain they are four times the weights.
 const SUMS_BYTES: usize = 4 << 20;
 
-/// Panels and blocks of input channels of an item, where the sums of one panel alone are more than half of [`SUMS_BYTES`]: those of
+/// Panels and blocks of input channels of an item, where the sums of one panel alone are more than half of [`SUMS_BYTES`]: the sums of
 /// an item stay in a second-level cache.
 const OF_WIDE: [usize; 2] = [4, 4];
 

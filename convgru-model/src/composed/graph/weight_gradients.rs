@@ -118,7 +118,7 @@ impl<T: Scalar> WeightGradients<T> {
             self.finish(tape, place, to)?;
         }
         if images > room {
-            // Calls of one kernel may have different numbers of images: those of one step, or of several.
+            // Calls of one kernel may have different numbers of images: the images of one step, or of several.
             self.blocks[place].gradients = FeatureMaps::zeros(enough)?;
         }
         let block = &mut self.blocks[place];

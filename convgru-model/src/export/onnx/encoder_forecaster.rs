@@ -54,7 +54,7 @@ impl<T: Scalar> ForecasterGraph for EncoderForecasterGraph<'_, T> {
         match part {
             Part::EncoderStep => "The encoder reads one frame: frame and states to the next states.",
             Part::ForecasterStep => {
-                "The forecaster predicts one frame: its states, at first those of the encoder, and the frame \
+                "The forecaster predicts one frame: its states, at first the encoder's states, and the frame \
                  before, where it reads one, to prediction and next states."
             }
             Part::Forecast { .. } => "An encoder-forecaster: frames to the frames that are to follow.",

@@ -83,7 +83,7 @@ impl<T: Scalar> ForecasterGraph for MlcastGraph<'_, T> {
         match part {
             Part::EncoderStep => "The encoder reads one frame: frame and states to the next states.",
             Part::ForecasterStep => {
-                "The decoder predicts one frame: its states, at first those of the encoder with squares of two pixels as \
+                "The decoder predicts one frame: its states, at first the encoder's states with squares of two pixels as \
                  channels (SpaceToDepth), to prediction and next states."
             }
             Part::Forecast { .. } => "mlcast's network: frames to the frames that are to follow.",

@@ -67,7 +67,7 @@ impl<T: Scalar> ForecasterGraph for PyramidGraph<'_, T> {
         match part {
             Part::EncoderStep => "The encoder reads one frame: frame and states to the next states.",
             Part::ForecasterStep => {
-                "The forecaster predicts one frame: its states, at first those of the encoder, to prediction \
+                "The forecaster predicts one frame: its states, at first the encoder's states, to prediction \
                  and next states; the last frame that was read, where it is added, and its features, where \
                  they are read, stay the same in all steps."
             }

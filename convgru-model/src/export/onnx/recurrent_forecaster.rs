@@ -17,7 +17,7 @@ use crate::forecaster::ForecasterParameters;
 
 /// Height and width of frames.
 const FRAME: [Size; 2] = [Size::Free("height"), Size::Free("width")];
-/// Height and width of states: those of frames in patches.
+/// Height and width of states, which equal height and width of frames in patches.
 const STATE: [Size; 2] = [Size::Free("rows"), Size::Free("columns")];
 
 /// The parts of a network.
@@ -54,7 +54,7 @@ impl<T: Scalar> ForecasterGraph for RecurrentForecasterGraph<'_, T> {
             Part::EncoderStep => "The network reads one frame: frame and states to the next states.",
             Part::ForecasterStep => {
                 "The network predicts the frame after one: frame and states to prediction and next states. The first \
-                 prediction is that after the last frame of the input."
+                 prediction follows the last frame of the input."
             }
             Part::Forecast { .. } => "Recurrent layers: frames to the frames that are to follow.",
         }
@@ -105,7 +105,7 @@ impl<T: Scalar> ForecasterGraph for RecurrentForecasterGraph<'_, T> {
         let all = [&states[..], &["read.predicted".to_owned()]].concat();
         loops::scan(graph, body, [&initial, std::slice::from_ref(&frames)], &all);
 
-        // Each round gives out a prediction and reads it; what it predicts in turn is for the next round.
+        // Each round returns a prediction and reads it; the next round returns the prediction that this round makes.
         let last = graph.constants.integer("last", -1);
         let first =
             graph.node("Gather", "first_prediction", &["read.predicted", &last], vec![integer("axis", 0)]);

@@ -11,12 +11,12 @@ use crate::composed::{RecurrentParameters, Seed, SequenceShape, sizes_of_images}
 use crate::error::Result;
 use crate::tensor::Tensor;
 
-/// What a part of a forecast goes on from.
+/// The states and the prediction that a part of a forecast starts from.
 #[derive(Debug, Clone)]
 pub(super) struct Entry<T> {
     /// All states of each cell; none before the first frame.
     pub(super) states: Option<Vec<Vec<Tensor<T>>>>,
-    /// The prediction of the step before, in patches, where that made one.
+    /// The prediction of the step before, in patches, if that step made one.
     pub(super) prediction: Option<Tensor<T>>,
     /// Whether gradients flow through both.
     pub(super) varies: bool,
@@ -40,12 +40,12 @@ pub(super) struct EntryGradient<T> {
     prediction: Option<Tensor<T>>,
 }
 
-/// What some steps are given, and what they give.
+/// The inputs and the outputs of some steps.
 #[derive(Debug)]
 struct Values<V> {
     /// Given frames and their steps.
     frames: Vec<(Range<usize>, V)>,
-    /// What they go on from.
+    /// The states before the first of the steps.
     states: Option<Vec<Vec<V>>>,
     prediction: Option<V>,
     /// Predictions before and after the activation, with their steps.
@@ -107,7 +107,7 @@ fn run<T: Scalar, O: Operations>(
     })
 }
 
-/// Runs some steps for their results alone: predictions, and what the next steps go on from.
+/// Runs some steps without a record, and returns predictions and the start of the next steps.
 pub(super) fn forward<T: Scalar>(
     network: &RecurrentNetwork<'_, T>,
     timeline: &Timeline<T>,
@@ -164,8 +164,8 @@ impl<T: Scalar> RecordedPart<T> {
         self.record.bytes()
     }
 
-    /// Adds the gradients of all weights, given those of predictions before the activation, `[S, N, C p^2, H/p, W/p]` of the steps from
-    /// `first` on, and of what later steps go on from. Gradients of frames of the input are added to `d_frames`, by step.
+    /// Adds the gradients of all weights. Given are the gradients of predictions before the activation, `[S, N, C p^2, H/p, W/p]` of the steps from
+    /// `first` on, and the gradients of the start of later steps. Gradients of frames of the input are added to `d_frames`, by step.
     pub(super) fn backward(
         &mut self,
         network: &RecurrentNetwork<'_, T>,

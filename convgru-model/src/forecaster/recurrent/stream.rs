@@ -1,4 +1,4 @@
-//! Frames that come one at a time, and what comes after them.
+//! Frames one at a time, and forecasts after any of them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What each step of a forecast reads.
+//! The frame that each step of a forecast reads.
 
 use std::ops::Range;
 

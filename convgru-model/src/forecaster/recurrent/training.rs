@@ -1,4 +1,4 @@
-//! The forward pass of training, and the way back, in parts where memory is limited.
+//! The forward pass of training and the backward pass, in parts if memory is limited.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::sequence::MemoryBudget;
 use crate::tensor::Tensor;
 
-/// What a training step is asked for, besides frames.
+/// The options of a training step.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Training<'a, T> {
     /// Predictions.
@@ -23,7 +23,7 @@ pub(in super::super) struct Training<'a, T> {
     pub(in super::super) teacher: Option<TeacherForcing<'a, T>>,
     pub(in super::super) limits: Limits,
     pub(in super::super) dropout_seed: Option<u64>,
-    /// Whether the gradient of the input is asked for.
+    /// Whether the backward pass gives the gradient of the input.
     pub(in super::super) input_gradient: bool,
 }
 
@@ -39,9 +39,9 @@ pub(in super::super) struct RecurrentPass<T> {
     timeline: Timeline<T>,
     /// Steps of a part; the last may have fewer.
     size: usize,
-    /// What each part goes on from.
+    /// The start of each part.
     entries: Vec<Entry<T>>,
-    /// The only part, with every intermediate result; several parts are computed again on the way back.
+    /// The only part, with every intermediate result; the backward pass computes several parts again.
     recorded: Option<RecordedPart<T>>,
 }
 
@@ -59,7 +59,7 @@ impl<T: Scalar> RecurrentPass<T> {
 }
 
 impl<T: Scalar> RecurrentNetwork<'_, T> {
-    /// Continues frames `[T, N, C, H, W]`, keeping what the way back needs.
+    /// Continues frames `[T, N, C, H, W]`, and keeps the values that the backward pass needs.
     pub(in super::super) fn forward_train(
         &self,
         sizes: Sizes,
@@ -113,13 +113,13 @@ impl<T: Scalar> RecurrentNetwork<'_, T> {
         if timeline.steps() == 1 {
             return Ok(1);
         }
-        // A step that reads states tells what each of the others takes.
+        // The bytes of a step that reads states are the bytes of each other step.
         let (_, entry) = forward(self, timeline, 0..1, entry)?;
         let second = RecordedPart::forward(self, timeline, 1..2, (&entry, true))?;
         Ok((bytes / second.bytes().max(1)).clamp(1, timeline.steps()))
     }
 
-    /// Runs all parts: one is recorded, several leave what each goes on from.
+    /// Runs all parts: records a single part, or keeps the start of each of several parts.
     fn run_parts(&self, pass: &mut RecurrentPass<T>) -> Result<Predicted<T>> {
         let timeline = &pass.timeline;
         if pass.size >= timeline.steps() {
@@ -157,8 +157,8 @@ impl<T: Scalar> RecurrentNetwork<'_, T> {
         Ok([join(0)?, join(1)?])
     }
 
-    /// Adds the gradients of all weights, given those of the predictions before the activation, `[T_out, N, C, H, W]`, and returns the gradient
-    /// of the frames that gradients flow through, where the pass asks for it.
+    /// Adds the gradients of all weights, given the gradients of the predictions before the activation, `[T_out, N, C, H, W]`. Returns the gradient
+    /// of the frames that gradients flow through, if the pass asks for it.
     pub(in super::super) fn backward(
         &self,
         pass: &mut RecurrentPass<T>,

@@ -16,8 +16,8 @@ use crate::layer::Conv2dParameters;
 /// A network of convolutions, residual blocks and convolutional GRUs one after the other, such as FireNet (Scheerlinck et al. 2020,
 /// WACV), on the fused engine, for frames that keep coming.
 ///
-/// [`Recurrent::to_chain`](crate::composed::Recurrent::to_chain) makes it from the network with all its passes. The numbers are those of the
-/// [`Recurrent`](crate::composed::Recurrent) but for rounding: a cell adds the convolutions of input and state up in another order. A chain
+/// [`Recurrent::to_chain`](crate::composed::Recurrent::to_chain) makes it from a [`Recurrent`](crate::composed::Recurrent). The results of both
+/// are the same to rounding, because a cell adds the convolutions of input and state in another order. A chain
 /// has no training pass: train the [`Recurrent`](crate::composed::Recurrent).
 ///
 /// ```
@@ -61,7 +61,7 @@ impl<T: Scalar> ConvGruChain<T> {
         Self { config, stages }
     }
 
-    /// What the network is.
+    /// The configuration of the network.
     pub fn config(&self) -> &RecurrentConfig {
         &self.config
     }

@@ -71,7 +71,7 @@ impl<'a, T: Scalar> Packed<'a, T> {
         })
     }
 
-    /// Rows and columns of zeros that the stage needs around what it reads.
+    /// Rows and columns of zeros that the stage needs around its input.
     pub(super) fn halo(&self) -> [usize; 2] {
         match self {
             Self::Cell(cell) => cell.input_halo(),
@@ -113,7 +113,7 @@ impl<'a, T: Scalar> Packed<'a, T> {
 }
 
 impl<T: Scalar> Running<'_, T> {
-    /// What the stage gave last.
+    /// The output of the last step.
     pub(super) fn output(&self) -> &FeatureMaps<T> {
         match &self.memory {
             Memory::Cell(layer) => &layer.states,
@@ -137,7 +137,7 @@ impl<T: Scalar> Running<'_, T> {
         }
     }
 
-    /// One frame, of what the stage below gave.
+    /// One step over the output of the stage below.
     pub(super) fn step(&mut self, input: &FeatureMaps<T>, scratch: &mut Scratchpad<T>) -> Result<()> {
         match (&self.packed, &mut self.memory) {
             (Packed::Cell(cell), Memory::Cell(layer)) => layer.run(cell, input, 0..1, scratch),

@@ -18,9 +18,9 @@ pub struct ChainStream<'a, T> {
     stages: Vec<Running<'a, T>>,
     input: FeatureMaps<T>,
     output: Tensor<T>,
-    /// Whether the states before the next step are those of the cells; zero otherwise.
+    /// Whether the cells hold the states before the next step; otherwise these are zero.
     started: bool,
-    /// Whether what is given must be finite.
+    /// Whether given frames and states must be finite.
     checks_finite: bool,
     scratch: Scratchpad<T>,
 }
@@ -36,7 +36,7 @@ impl<'a, T: Scalar> ChainStream<'a, T> {
             bytes = bytes.saturating_add(kept);
             extents.push(extent);
         }
-        memory::expect_bytes("what a network keeps of a step", bytes)?;
+        memory::expect_bytes("the memory of a step of a network", bytes)?;
         let running = packed.into_iter().zip(&extents[1..]).zip(&halos[1..]);
         let mut stream = Self {
             stages: running
@@ -62,7 +62,7 @@ impl<'a, T: Scalar> ChainStream<'a, T> {
         self.checks_finite = check;
     }
 
-    /// One frame. Returns what the last stage gives.
+    /// Reads one frame and returns the output of the last stage.
     ///
     /// # Shapes
     /// `frame`: `[N, in_channels, H, W]` as the stream was prepared for; result: `[N, channels of the last stage, H, W]`, where each
@@ -96,7 +96,7 @@ impl<'a, T: Scalar> ChainStream<'a, T> {
         Ok(top.as_ref().write_nchw(self.output.as_mut_slice())?)
     }
 
-    /// What the last stage gave in the last step; zeros before the first.
+    /// The output of the last stage in the last step; zeros before the first.
     pub fn output(&self) -> &Tensor<T> {
         &self.output
     }
@@ -104,7 +104,7 @@ impl<'a, T: Scalar> ChainStream<'a, T> {
     /// The states of all cells after the last step, `[N, hidden, H, W]` each; zeros before the first.
     ///
     /// # Errors
-    /// None that can be caused from outside; the signature is that of [`Stream`](crate::Stream).
+    /// None that a caller can cause; the signature is the same as in [`Stream`](crate::Stream).
     pub fn states(&self) -> Result<Vec<Tensor<T>>> {
         let state = |layer: &LayerWorkspace<T>| match self.started {
             true => layer.state_tensor(0),
@@ -113,7 +113,7 @@ impl<'a, T: Scalar> ChainStream<'a, T> {
         self.stages.iter().filter_map(Running::layer).map(state).collect()
     }
 
-    /// Goes on from given states, `[N, hidden, H, W]` of each cell. [`output`](Self::output) stays what the last step gave.
+    /// Sets the states, `[N, hidden, H, W]` of each cell. [`output`](Self::output) stays the output of the last step.
     ///
     /// # Errors
     /// [`Error::Count`](crate::Error::Count) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if they do not fit,

@@ -74,7 +74,7 @@ impl Block {
         Ok(())
     }
 
-    /// Adds ours to what is to be published.
+    /// Adds ours to the published tensors.
     pub(super) fn write<T: Scalar>(
         &self,
         ours: &[(String, Tensor<T>)],
@@ -99,7 +99,7 @@ impl Block {
         (0..self.rows).map(|row| self.published.row(values, row, self.len)).collect()
     }
 
-    /// Adds numbers, in the order of [`published`](Self::published), to what is to be published.
+    /// Adds numbers, in the order of [`published`](Self::published), to the published tensors.
     pub(super) fn add_published<T: Scalar>(
         &self,
         numbers: &[T],

@@ -264,7 +264,7 @@ fn fire_net<T: Scalar>(
     places.into_iter().zip(tensors).filter(|(_, (name, _))| !names.contains_key(name)).collect()
 }
 
-/// The network of a system's tensors, on the engine that computes it, and where it comes from.
+/// The network of a system's tensors, on the engine that computes it, and its origin.
 fn network_of<T: Scalar>(system: &str, tensors: &[(String, Tensor<T>)]) -> Result<(Network<T>, Origin)> {
     let hints = Hints::default();
     let imported = read(system, tensors, &hints)?;

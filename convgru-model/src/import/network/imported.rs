@@ -50,7 +50,7 @@ impl<T: Scalar> Imported<T> {
     /// Gradients of ours in the form of the published tensors: those of two biases that are added up are the same.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`](crate::Error::MissingTensor) if they are not those of this network.
+    /// [`Error::MissingTensor`](crate::Error::MissingTensor) if they do not fit this network.
     pub fn write_gradients(&self, gradients: &RecurrentParameters<T>) -> Result<Vec<(String, Tensor<T>)>> {
         let mut tensors: Vec<(String, Tensor<T>)> =
             self.published.iter().map(|(name, shape)| (name.clone(), Tensor::zeros(shape))).collect();
@@ -64,7 +64,7 @@ impl<T: Scalar> Imported<T> {
     /// rest of their sum.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`](crate::Error::MissingTensor) and [`Error::Count`](crate::Error::Count) if they are not those of this network.
+    /// [`Error::MissingTensor`](crate::Error::MissingTensor) and [`Error::Count`](crate::Error::Count) if they do not fit this network.
     pub(crate) fn write_weights(
         &self,
         ours: &[(String, Tensor<T>)],
@@ -108,7 +108,7 @@ impl<T: Scalar> Imported<T> {
         Ok(origin)
     }
 
-    /// The blocks that are added to what another one gives, each with that one.
+    /// The blocks that are added to the result of another block, each with this other block.
     fn second_blocks(&self) -> Vec<(&Block, &Block)> {
         let mut first: HashMap<&Place, &Block> = HashMap::new();
         let mut second = Vec::new();

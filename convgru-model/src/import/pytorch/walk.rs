@@ -259,7 +259,7 @@ impl<T: Scalar> Walk<'_, T> {
     }
 }
 
-/// What to save in the place of what a function would have made.
+/// The advice what to save in place of the result of a function.
 fn instead(module: &str, name: &str) -> &'static str {
     match name {
         "_rebuild_qtensor" => ": save `tensor.dequantize()` in place of the quantised tensor",

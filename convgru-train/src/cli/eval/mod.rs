@@ -18,8 +18,8 @@ use super::output::{self, Stream};
 use super::progress::Progress;
 
 /// Without --data, or with the folder of the training data, the command measures the network on the test sequences of its training. With another folder
-/// it uses moving digits from MNIST's test images, all radar images, or all sequences of frames (only the subfolder test, if there is
-/// also a subfolder train). With a file, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), it uses all sequences in the file. Data are read as in the training
+/// it uses moving digits from MNIST's test images, sequences of all radar images (at most data.test_sequences of the training, evenly over time), or all
+/// sequences of frames (only the subfolder test, if there is also a subfolder train). With a file, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), it uses all sequences in the file. Data are read as in the training
 /// (range, unit, axes, size and radar scale). The command refuses other units, number types that cannot hold the numbers of the training, other time steps, and
 /// frames of a size that the model cannot read.
 ///
@@ -111,7 +111,7 @@ impl Eval {
         }
     }
 
-    /// What it is compared with; events are what was asked for, or what suits the quantity.
+    /// The options of the comparison: the thresholds of the command line, or thresholds that suit the quantity.
     fn nowcasts(&self, dataset: &dyn SequenceDataset) -> anyhow::Result<NowcastOptions> {
         let quantity = dataset.quantity();
         let [low, high] = quantity.ends();
@@ -140,7 +140,7 @@ impl Eval {
         let lead_times: Vec<String> = (1..=scores.per_step.len()).map(|t| format!("  frame {t}")).collect();
         rows.extend(lead_times.iter().map(String::as_str).zip(scores.per_step.iter().copied()));
         let mut text = format!(
-            "{} of step {} on {}\n\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame.",
+            "{} of step {} on {}\n\n{}\n\nThe model's MSE is {:.3} times the MSE of copying the last frame.",
             printable(&self.checkpoint),
             trained.step,
             output::counted(scores.sequences, "sequence"),

@@ -38,14 +38,14 @@ pub(super) struct WeightsChoice {
     pub(super) cells: Option<String>,
 }
 
-/// Whose names weights are written under.
+/// The names of the written weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Names {
-    /// Those that the network had where it comes from: of any system, or of the one of this name.
+    /// The names that the network had in its own program: any system, or the system of this name.
     Original(&'static str),
-    /// Those of cells of another program.
+    /// The names of cells of another program.
     Layout(&'static Layout),
-    /// Those of a whole network of mlcast.
+    /// The names of a whole network of mlcast.
     Mlcast,
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Export {
     /// A trained model: model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: Option<PathBuf>,
-    /// Weights of a network without a training: a .safetensors file of `import` or of this command, or what `import` reads
+    /// Weights of a network without a training: a .safetensors file of `import` or of this command, or any file that `import` reads
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Where to write: .onnx or .safetensors; of files that exist, only what this command wrote before is replaced
@@ -59,8 +59,8 @@ pub(crate) struct Export {
     /// Name of the network in --weights, if the file has several
     #[arg(long, value_name = "NAME", conflicts_with = "checkpoint")]
     stack: Option<String>,
-    /// Safetensors: the names and the order of tensors in another program. `original`: those that an imported network had, whatever
-    /// its cells are; systems of more than plain stacks of ConvGRUs are known for networks that were imported from them
+    /// Safetensors: the names and the order of tensors in another program. `original`: the layout that an imported network had, for
+    /// any cells. The other names write plain stacks of ConvGRUs; mlcast writes a whole network
     #[arg(long, value_parser = layouts())]
     layout: Option<String>,
     /// Safetensors: the prefix of cells in that layout, `{}` for the number of a layer; for mlcast the prefix of all names

@@ -76,7 +76,7 @@ fn forecast_notes(model: &ForecasterConfig, steps: usize) -> [String; 2] {
     let predicted = channels * model.members();
     let of_members = match model.members() {
         1 => String::new(),
-        members => format!(": {members} members, the channels of one after those of the other"),
+        members => format!(": {members} members, the channels of one member after another"),
     };
     [
         format!(

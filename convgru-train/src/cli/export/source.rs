@@ -1,4 +1,4 @@
-//! What is exported: a trained model, or a network without a training.
+//! The network to export: a trained model, or a network without a training.
 
 use anyhow::Context;
 use convgru_model::import::NamedNetwork;
@@ -56,7 +56,7 @@ impl ExportSource {
     }
 }
 
-/// The network that is wanted, or the only one.
+/// The network with the given name, or the only one.
 fn one_of(mut networks: Vec<NamedNetwork<f64>>, wanted: Option<&str>) -> anyhow::Result<NamedNetwork<f64>> {
     let names: Vec<String> = networks.iter().map(|network| format!("`{}`", network.name)).collect();
     let names = names.join(", ");

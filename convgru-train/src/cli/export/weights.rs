@@ -40,7 +40,7 @@ pub(super) fn write(source: &ExportSource, choice: &WeightsChoice) -> anyhow::Re
 const UNKNOWN_ORIGIN: &str = "the file does not say which program the network comes from: only files of `import` do. Stacks of cells \
                               are written by --layout with the name of a system, and --cells";
 
-/// A network without a training, under our names or under those of another program.
+/// A network without a training, under our names or under the names of another program.
 fn of_network(named: &NamedNetwork<f64>, choice: &WeightsChoice) -> anyhow::Result<Written> {
     let kind = named.network.description().kind();
     match (choice.names, &named.network) {
@@ -58,7 +58,7 @@ fn of_network(named: &NamedNetwork<f64>, choice: &WeightsChoice) -> anyhow::Resu
             let cells = layout.cells_in(written.tensors.iter().map(|(name, _)| name.as_str()));
             of_layout(&written, json!({ "system": layout.system, "cells": cells }), layout.system)
         }
-        // What a layout cannot say, the place that the network comes from can.
+        // A layout writes plain stacks alone; an origin writes any network.
         (Some(Names::Layout(Layout { system, .. })), _) => match &named.origin {
             Some(origin) if origin.system == *system && choice.cells.is_none() => of_original(named, system),
             _ => anyhow::bail!(
@@ -83,7 +83,7 @@ fn of_original(named: &NamedNetwork<f64>, wanted: &str) -> anyhow::Result<Writte
     Ok(written)
 }
 
-/// What in the written weights is not the published number for number.
+/// The written weights that differ from the published ones.
 fn notes_of_origin(origin: &Origin) -> Vec<String> {
     let mut notes = Vec::new();
     if !origin.weight_norm.is_empty() {

@@ -17,8 +17,8 @@ use super::super::input::MembersArgument;
 use super::super::{exit_codes, out, output};
 use super::Predict;
 
-/// The network of a file without a training: what `convgru import` wrote, or weights of another program. `None` for a trained model, and for
-/// what is no network, which the reader of trained models refuses.
+/// The network of a file without a training: a file of `convgru import`, or weights of another program. `None` for a trained model, and for
+/// a file without a network, which the reader of trained models refuses.
 ///
 /// # Errors
 /// If the file cannot be read, or holds several networks.
@@ -49,7 +49,7 @@ pub(super) fn imported(checkpoint: &Path) -> anyhow::Result<Option<Network<f32>>
 }
 
 impl Predict {
-    /// Runs a network over the frames of the input, and says what was written.
+    /// Runs a network over the frames of the input, and reports the written file.
     pub(super) fn run_frame_by_frame(&self, network: &Network<f32>) -> anyhow::Result<ExitCode> {
         self.expect_fitting_options()?;
         out::expect_free(&self.out, &[&self.input, &RunFolder::model_at(&self.checkpoint)])?;
@@ -60,7 +60,7 @@ impl Predict {
         self.report_results(&frames, &results)
     }
 
-    /// Refuses what is for forecasts alone.
+    /// Refuses options that only forecasts have.
     fn expect_fitting_options(&self) -> anyhow::Result<()> {
         let refuse = |reason: String| Err(exit_codes::wrong_argument(anyhow::anyhow!(reason)));
         if self.frames.is_some() {

@@ -23,9 +23,9 @@ use super::{exit_codes, out, output};
 /// without a range, 0 to 1 after pictures). A .nc file also has the times, coordinates and projection of the input. Pixels that are missing in
 /// the last frame are missing in the whole forecast; a last frame without a measured pixel is refused. Pictures go from black to white.
 ///
-/// A network that `import` read and that continues no frames, such as FireNet, gives a frame for each frame of the input, its states carried on
-/// from frame to frame. The input is an array of [T, C, H, W], such as voxel grids of events. Its numbers go in as they are, and a .npy file has
-/// the numbers that the network gives; pictures show 0 as black and 1 as white, or --picture-range.
+/// A network of `import` that continues no frames, such as FireNet, gives a frame for each frame of the input and keeps its states between
+/// frames. The input is an array of [T, C, H, W], such as voxel grids of events. The command scales no numbers: the network reads the numbers of
+/// the input, and a .npy file holds its results. Pictures show 0 as black and 1 as white, or the numbers of --picture-range.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
@@ -33,7 +33,7 @@ use super::{exit_codes, out, output};
   convgru predict --checkpoint runs/radar --input radar/today --frames 12 --out nowcast.nc
   convgru predict --checkpoint firenet.safetensors --input voxels.npy --out pictures/")]
 pub(crate) struct Predict {
-    /// model.safetensors, a checkpoint (*.ckpt), the folder of a run, or what import wrote
+    /// model.safetensors, a checkpoint (*.ckpt), the folder of a run, or a file of import
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
     /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes is set), .zarr, .grib2, .gif, animated .png, a
@@ -95,7 +95,7 @@ impl Predict {
         self.report(&input, &forecast)
     }
 
-    /// The frames to predict; refuses what is for other networks.
+    /// The frames to predict; refuses options for other networks.
     fn expect_forecast_options(&self) -> anyhow::Result<usize> {
         let refuse = |reason: &str| exit_codes::wrong_argument(anyhow::anyhow!("{reason}"));
         if self.picture_range.is_some() {

@@ -99,7 +99,7 @@ impl FoundData {
     pub(super) fn of_frames(info: &FrameInfo, content: Option<&Content>, config: &FramesConfig) -> Self {
         let told = content.map_or(String::new(), |content| content.unit.trim().to_owned());
         let unit = if config.unit.is_empty() { told.clone() } else { config.unit.clone() };
-        // What can be read as rain becomes rain rates.
+        // Numbers in a unit of rain become rain rates.
         let is_rain = |unit: &str| unit.is_empty() || rate_of_one(unit, Some(5.0)).is_ok();
         let unit = if config.rain.is_some() && is_rain(&unit) { "mm/h".to_owned() } else { unit };
         let numbers = match content {

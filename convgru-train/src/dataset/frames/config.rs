@@ -51,16 +51,16 @@ pub struct FramesConfig {
     pub unit: String,
     /// Minutes from a frame to the next where files tell none; 0 where unknown. Files that tell times of which no two are so far apart are refused.
     pub minutes_per_step: f64,
-    /// Height and width of the parts of frames that sequences show; `[0, 0]` for whole frames. Random places and times in training; in the
-    /// other splits places side by side, evenly over time.
+    /// Height and width in pixels of the parts of frames that sequences show; `[0, 0]` for whole frames. Training draws places and times; the
+    /// other splits have places side by side, evenly over time.
     pub crop: [usize; 2],
-    /// A CSV file with the columns `t`, `x` and `y`, which lists the parts of one file that sequences are taken from: the number of a frame, a
-    /// column and a row of the part's first pixel, all from 0. Empty for any part.
+    /// A CSV file with the columns `t`, `x` and `y`, which lists the parts of one file for sequences: the number of a frame, and the
+    /// column and the row of the part's first pixel, all from 0. Empty for any part.
     pub crop_list: String,
-    /// Frames from `t` on that a row of the list stands for: a sequence of training begins anywhere among them where it has room.
+    /// The number of frames from `t` on that a row of the list stands for. A sequence of training begins at any of them that leaves room for the sequence.
     pub time_depth: usize,
-    /// Where it is set, numbers are rain, and become values on this scale; units say how they become rain rates. Otherwise values are linear
-    /// in the numbers.
+    /// The scale of rain. If it is set, the unit of the numbers decides how they become rain rates, and rain rates become values on this scale. Otherwise values are
+    /// linear in the numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rain: Option<RainScale>,
 }
@@ -97,7 +97,7 @@ impl FramesConfig {
         }
     }
 
-    /// What values mean: from 0 and 1 to the numbers of `range`, or to themselves where none is given; rain rates on the scale `rain`.
+    /// The quantity of values: 0 and 1 are the ends of `range`; without a `range` values are the numbers; with `rain` they are rain rates on its scale.
     pub fn meaning(&self) -> Quantity {
         if let Some(rain) = &self.rain {
             let minutes = (self.minutes_per_step > 0.0).then_some(self.minutes_per_step);

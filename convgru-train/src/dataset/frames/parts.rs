@@ -1,4 +1,4 @@
-//! Sequences of parts of frames: of any place, or of those in a list.
+//! Sequences of parts of frames: at any place, or at the places of a list.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::dataset::crops::{Crops, Places, Row};
 use crate::dataset::{DataConfig, FramesConfig, SequenceDataset, Split};
 use crate::{Error, Result};
 
-/// Lines that are named where they cannot be used.
+/// The number of unusable lines that an error names.
 const TOLD: usize = 5;
 
-/// Opens a split as [`open`] does, of the parts of frames that the configuration says; of whole frames where it says none. Parts of a training
-/// are drawn with a seed.
+/// Opens a split as [`open`] does, with the parts of frames of the configuration, or with whole frames if it has none. A seed draws the parts
+/// of a training.
 ///
 /// # Errors
-/// Those of [`open`]; [`Error::Data`] for frames that are smaller than the parts; those of a list, with the lines that are wrong.
+/// The errors of [`open`]; [`Error::Data`] for frames that are smaller than the parts; the errors of a list, with the wrong lines.
 pub(in crate::dataset) fn open_parts(
     data: &DataConfig,
     config: &FramesConfig,
@@ -64,10 +64,10 @@ pub(in crate::dataset) fn open_parts(
     Ok(Box::new(crops.with_warnings(told)))
 }
 
-/// Windows of one file that begin with every frame, and where they lie in it.
+/// Windows of one file that begin with every frame, and their places in the file.
 ///
 /// # Errors
-/// [`Error::Config`] for other data, and those of reading.
+/// [`Error::Config`] for other data, and the errors of reading.
 fn listable(
     reader: &Reader<'_>,
     files: SplitFiles,
@@ -86,16 +86,16 @@ fn listable(
     let windows = OnDisk::new(reader, files, (part, usize::MAX), left_out)?;
     let spans = windows.spans().ok_or_else(|| {
         refuse(
-            "counts frames in the order of time, but those of the data lie in another order; save them in it",
+            "counts frames in the order of time, but the frames of the data lie in another order; save them in the order of time",
         )
     })?;
     Ok((windows, spans))
 }
 
-/// All windows of one file, and where they lie in it, for a list of parts.
+/// All windows of one file, and their places in the file, for a list of parts.
 ///
 /// # Errors
-/// [`Error::Config`] for data of several files or sequences, and those of reading.
+/// [`Error::Config`] for data of several files or sequences, and the errors of reading.
 pub(in crate::dataset) fn listable_whole(
     data: &DataConfig,
     config: &FramesConfig,
@@ -108,7 +108,7 @@ pub(in crate::dataset) fn listable_whole(
     Ok((Box::new(windows), spans))
 }
 
-/// Opens all sequences at a path as a test set, of the parts of frames that the configuration says: side by side, whatever a list says.
+/// Opens all sequences at a path as a test set, with parts of the size of the configuration side by side; a list of parts is not read.
 ///
 /// # Errors
 /// As [`open_parts`].

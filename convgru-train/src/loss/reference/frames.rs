@@ -74,7 +74,7 @@ pub fn objective_reference<N: Number>(
     total
 }
 
-/// A prediction as losses see it.
+/// The clamped prediction.
 fn clamped<N: Number>(clamp: Clamp, x: N) -> N {
     match clamp {
         Clamp::Range { low, .. } if x.value() < low => N::from_f64(low),

@@ -115,7 +115,7 @@ impl TrainedRun {
             title: folder.name(),
             summary: format!(
                 "A network of recurrent convolutions, of the kind {}, reads {} and predicts the next {outputs}. \
-                 Its squared error is {:.3} of that of repeating the last frame.",
+                 Its squared error is {:.3} times the squared error of repeating the last frame.",
                 config.model.kind(),
                 counted(inputs, "frame"),
                 evaluation.ratio()

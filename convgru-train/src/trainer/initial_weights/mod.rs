@@ -42,7 +42,7 @@ pub struct InitialWeights {
     content: Content,
 }
 
-/// What a file holds.
+/// The content of a file.
 enum Content {
     /// A network that continues frames, and the step of its training if it has one.
     Network(Box<Forecaster<f32>>, Option<u64>),
@@ -73,10 +73,10 @@ impl Content {
 }
 
 impl InitialWeights {
-    /// Reads any [`ModelFile`], or that of a run's folder.
+    /// Reads any [`ModelFile`], or the model file of a run's folder.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it holds networks that training has not, and the errors of
+    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it holds networks that do not train, and the errors of
     /// [`ModelFile::from_bytes`].
     pub fn read(path: &Path) -> Result<Self> {
         let path = RunFolder::existing_model_at(path)?;
@@ -118,7 +118,7 @@ impl InitialWeights {
         &self.hash
     }
 
-    /// The network that the weights are those of. Stacks of cells change the fields of `configured` that a stack decides, where
+    /// The network of the weights. Stacks of cells change the fields of `configured` that a stack decides, where
     /// that makes it fit; a network of composed cells becomes one that continues the frames of `configured`, where that is possible.
     pub fn network_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
         match &self.content {
@@ -211,7 +211,7 @@ impl InitialWeights {
         }
         let all = model.parameters().tensors();
         let what = format!(
-            "{} of {all} tensors, those of {}; the others are drawn",
+            "{} of {all} tensors, the tensors of {}; the others are drawn",
             tensors.len(),
             places.join(" and ")
         );
@@ -255,7 +255,7 @@ impl InitialWeights {
 /// Tensors by their names in a network, and which they are in words.
 type Taken = (HashMap<String, Tensor<f32>>, String);
 
-/// An imported network, or, where one of mlcast takes the place of a configured one, that with what no tensor tells as configured.
+/// The network of a file. A network of mlcast takes the fields that no tensor decides from a configured network of mlcast.
 fn imported_for(own: &ForecasterConfig, configured: &ForecasterConfig) -> ForecasterConfig {
     match (own, configured) {
         (ForecasterConfig::Mlcast(own), ForecasterConfig::Mlcast(configured)) => {

@@ -137,5 +137,5 @@ fn misfit(stack: &Stack, place: &str, config: &ConvGruConfig) -> String {
             functions(config)
         )
     });
-    format!("the cells `{}` are not those of the {place} of the configured network: {reason}", stack.name)
+    format!("the cells `{}` differ from the {place} of the configured network: {reason}", stack.name)
 }

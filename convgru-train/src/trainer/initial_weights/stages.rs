@@ -6,8 +6,8 @@ use convgru_model::{ForecasterConfig, Parameters, RecurrentForecasterConfig};
 /// The largest patch of a configuration.
 const LARGEST_PATCH: usize = 32;
 
-/// A network that continues frames like those of `configured` with the stages of a file, if there is one: a convolution to frames follows
-/// stages that give something else.
+/// A network with the stages of a file that continues the frames of `configured`, if there is one. A convolution to frames follows
+/// stages with another result.
 pub(super) fn network_for(file: &RecurrentConfig, configured: &ForecasterConfig) -> Option<ForecasterConfig> {
     let frames = RecurrentForecasterConfig {
         image_channels: configured.image_channels(),
@@ -31,10 +31,10 @@ pub(super) fn network_for(file: &RecurrentConfig, configured: &ForecasterConfig)
     network.validate().is_ok().then(|| network.into())
 }
 
-/// How many of the first stages of a network are those of a file: at least up to its last cell. No `part` is named.
+/// The number of the first stages of a network that equal the stages of a file: at least the stages up to the last cell of the file. `part` is empty.
 ///
 /// # Errors
-/// What differs.
+/// The differences.
 pub(super) fn placed(file: &Recurrent<f32>, network: &ForecasterConfig, part: &str) -> Result<usize, String> {
     if !part.is_empty() {
         return Err(format!(
@@ -51,7 +51,7 @@ pub(super) fn placed(file: &Recurrent<f32>, network: &ForecasterConfig, part: &s
     };
     if theirs.wiring != network.wiring {
         return Err(format!(
-            "model.wiring is {:?}, and that of the file is {:?}",
+            "model.wiring is {:?}, and the wiring of the file is {:?}",
             network.wiring, theirs.wiring
         ));
     }
@@ -76,7 +76,7 @@ pub(super) fn placed(file: &Recurrent<f32>, network: &ForecasterConfig, part: &s
     ))
 }
 
-/// Why a network of a file continues no frames as it is, if that is so.
+/// The reason why a network of a file cannot continue frames, if there is one.
 fn reason_against(file: &RecurrentConfig, configured: &ForecasterConfig) -> String {
     if network_for(file, configured).is_some() {
         return String::new();

@@ -71,7 +71,7 @@ fn the_network_of_a_file_is_taken_or_told_apart_by_tensor_and_field() {
     assert!(error(&["init.from=x", "init.part=encoder"]).contains("whole network"));
 }
 
-/// A network without the configuration of a training, as `convgru import` writes that of mlcast.
+/// A network without the configuration of a training, as `convgru import` writes a network of mlcast.
 #[test]
 fn an_imported_network_gives_what_its_tensors_tell() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,7 +81,7 @@ fn an_imported_network_gives_what_its_tensors_tell() {
     let written = NamedNetwork { name: String::new(), network: imported.clone().into(), origin: None };
     std::fs::write(&path, export::networks(&vec![written]).unwrap()).unwrap();
     let weights = InitialWeights::read(&path).unwrap();
-    // What no tensor tells is as it was configured.
+    // The configuration decides the fields that no tensor decides.
     let members = MlcastConfig { members: 3, blocks: 4, ..MlcastConfig::default() };
     let network = weights.network_for(&members.into());
     assert_eq!(network, MlcastConfig { members: 3, ..own.clone() }.into());
@@ -165,7 +165,7 @@ fn stacks_of_cells_find_their_place_by_name_or_form() {
     // By its form: only the forecaster reads nothing.
     write_stacks(&path, &[("gru.", of(1, 5))]);
     let (model, told) = filled(&path, &network).unwrap();
-    assert!(told.contains("those of forecaster; the others are drawn"), "{told}");
+    assert!(told.contains("the tensors of forecaster; the others are drawn"), "{told}");
     let drawn = Forecaster::<f32>::new(network.model.clone(), network.training.seed).unwrap();
     let tensors = |model: &Forecaster<f32>| named(model.parameters(), "");
     for (name, tensor) in tensors(&model) {

@@ -1,4 +1,4 @@
-//! Tensors that training leaves as they are.
+//! Tensors that training does not change.
 
 use std::collections::HashSet;
 
@@ -86,7 +86,7 @@ impl<P: Parameters<f32>> Parameters<f32> for Trained<'_, P> {
     }
 }
 
-/// Whether a name is that of a pattern, in which `*` stands for any characters, also for none.
+/// Whether a pattern matches a name; `*` stands for any number of characters, also for none.
 fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(first) else { return false };

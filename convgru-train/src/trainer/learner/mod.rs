@@ -103,7 +103,7 @@ impl Learner {
     /// Takes over the weights of a file before the first step, and says which ones.
     ///
     /// # Errors
-    /// [`Error::Config`] if they are not those of the network.
+    /// [`Error::Config`] if they do not fit the network.
     pub(super) fn begin_with(&mut self, weights: &InitialWeights) -> Result<String> {
         let told = weights.fill(&self.config, &mut self.model)?;
         if let Some(average) = &mut self.average {

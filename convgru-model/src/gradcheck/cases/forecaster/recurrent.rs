@@ -54,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
     .into()
 }
 
-/// What the stages are.
+/// The stages.
 #[derive(Debug, Clone, Copy)]
 enum Body {
     Lstms,
@@ -63,7 +63,7 @@ enum Body {
     Levels,
 }
 
-/// What a case fixes; shapes are drawn.
+/// The fixed settings of a case; shapes are drawn.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     body: Body,
@@ -72,7 +72,7 @@ struct Kind {
     logits: bool,
     teacher: bool,
     mask: bool,
-    /// Whether each step is computed again on the way back.
+    /// Whether the backward pass computes each step again.
     in_parts: bool,
 }
 

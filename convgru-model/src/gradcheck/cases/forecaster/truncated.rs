@@ -40,7 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
     .into()
 }
 
-/// What a case fixes.
+/// The fixed settings of a case.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     EncoderForecaster(Feedback),
@@ -59,7 +59,7 @@ fn lstms(hidden: &[usize]) -> RecurrentForecasterConfig {
     RecurrentForecasterConfig { patch: 1, stages, ..Default::default() }
 }
 
-/// The graph cut after the first frames: what the network knows then is a constant, computed by
+/// The graph cut after the first frames: the states of the network are then constants, computed by
 /// the reference with the parameters that are drawn. Differences are those of the reference, for
 /// a shipped forward pass has no cut.
 struct Truncated {

@@ -37,7 +37,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
     Ok(Archive { pickle, storages, big_endian })
 }
 
-/// What else an archive may be, by how the name of an entry ends, and what to do about it.
+/// Other kinds of archives: the ending of an entry's name, and the advice for an error.
 const HINTS: [(&str, &str); 2] = [
     (
         ".npy",
