@@ -78,7 +78,8 @@ impl<'a, T: Scalar> FusedStreamState<'a, T> {
             noise,
         };
         let activations = &mut Activations::default();
-        let memory = &mut PassMemory { stacks: &mut stacks, activations, scratch: &mut self.scratch };
+        let memory =
+            &mut PassMemory { stacks: &mut stacks, activations, scratch: &mut self.scratch, once: false };
         decoder.run(steps, memory, output, None)?;
         self.decoder = Some(stacks);
         Ok(())

@@ -71,8 +71,20 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
         })
     }
 
+    /// As [`workspace_keeping`](Self::workspace_keeping), without inputs: see [`StackWorkspace::new_inputs`].
+    pub(crate) fn workspace_without_inputs(
+        &self,
+        step: Extent,
+        steps: usize,
+        kept: usize,
+    ) -> Result<StackWorkspace<T>> {
+        let halo = self.cells.first().map_or([0, 0], PreparedCell::input_halo);
+        let workspace = self.workspace_keeping(step.with_channels(0), steps, kept)?;
+        Ok(StackWorkspace { inputs: FeatureMaps::with_halo(step.with_batch(0), halo)?, ..workspace })
+    }
+
     /// Bytes of a workspace, but for borders around images. Channels lie in blocks of 64 bytes.
-    fn bytes_of(&self, step: Extent, steps: usize, kept: usize) -> u128 {
+    pub(crate) fn bytes_of(&self, step: Extent, steps: usize, kept: usize) -> u128 {
         let bytes = |channels: usize, steps: usize| {
             let step = step.with_channels(channels.next_multiple_of(64 / size_of::<T>())).dims();
             memory::bytes_of::<T>(&step).saturating_mul(steps as u128)
@@ -146,7 +158,7 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
 /// What a stack writes on its way forward and reads on its way backward.
 #[derive(Debug)]
 pub(crate) struct StackWorkspace<T> {
-    /// `[T N, in_channels, H, W]`
+    /// `[T N, in_channels, H, W]`, or no images where the inputs are made again for the way back.
     pub(crate) inputs: FeatureMaps<T>,
     pub(crate) layers: Vec<LayerWorkspace<T>>,
 }
@@ -177,6 +189,25 @@ impl<T: Scalar> StackWorkspace<T> {
                 inputs.images_mut(first + samples.start..first + samples.end).set_zero();
             }
         }
+    }
+
+    /// Memory for the inputs of all steps, to be written and put in their place.
+    pub(crate) fn new_inputs(&self) -> Result<FeatureMaps<T>> {
+        let top = self.top();
+        let all = self.inputs.extent().with_batch(top.batch * top.steps());
+        Ok(FeatureMaps::with_halo(all, self.inputs.halo())?)
+    }
+
+    /// Whether the inputs of all steps are there.
+    pub(crate) fn has_inputs(&self) -> bool {
+        let top = self.top();
+        self.inputs.extent().batch == top.batch * top.steps()
+    }
+
+    /// Gives the memory of the inputs back: they are made again before the way back.
+    pub(crate) fn release_inputs(&mut self) -> Result<()> {
+        self.inputs = FeatureMaps::with_halo(self.inputs.extent().with_batch(0), self.inputs.halo())?;
+        Ok(())
     }
 
     /// Bytes of its numbers, without borders around images.

@@ -44,11 +44,21 @@ impl<T: Scalar> Mlcast<'_, T> {
     ) -> Result<Vec<FeatureMaps<T>>> {
         let BackwardPass { pass, gradients, scratch } = back;
         let mut d_last = Vec::new();
-        for (block, cells) in self.decoder.iter().enumerate() {
-            let stack = &mut pass.decoder[block];
+        for block in 0..self.config.blocks {
+            let (from, above) = pass.decoder.split_at_mut(block + 1);
+            let stack = &mut from[block];
+            let releases_inputs = !stack.has_inputs();
+            if let Some(above) = above.first().filter(|_| releases_inputs) {
+                let mut inputs = stack.new_inputs()?;
+                inputs.as_mut().depth_to_space(above.top().states.as_ref(), MLCAST_DOWN)?;
+                stack.inputs = inputs;
+            }
             let layers = gradients.cells_mut(&format!("forecaster.{block}"));
             let way = Way { d_top: Some(&d_states), last: &[], want_input: block + 1 < self.config.blocks };
-            let mut of_stack = way.back(cells, stack, layers, scratch)?;
+            let mut of_stack = way.back(&self.own_decoder(block)?, stack, layers, scratch)?;
+            if releases_inputs {
+                stack.release_inputs()?;
+            }
             let d_inputs = of_stack.take_input_gradient();
             // All members start from the same state.
             let last = pass.encoder[block].top().state_extent();
@@ -75,11 +85,19 @@ impl<T: Scalar> Mlcast<'_, T> {
         let BackwardPass { pass, gradients, scratch } = back;
         let mut d_states: Option<FeatureMaps<T>> = None;
         for (block, d_last) in d_last.into_iter().enumerate().rev() {
-            let cells = &self.encoder[block];
+            let releases_inputs = !pass.encoder[block].has_inputs();
+            if releases_inputs {
+                pass.encoder[block].inputs =
+                    self.encoder_inputs(&pass.sizes, &pass.frames, &pass.encoder, block)?;
+            }
+            let (stack, cells) = (&mut pass.encoder[block], self.own_encoder(block)?);
             let layers = gradients.cells_mut(&format!("encoder.{block}"));
             let want_input = block > 0 || pass.input_gradient;
             let way = Way { d_top: d_states.as_ref(), last: &[d_last], want_input };
-            let mut of_stack = way.back(cells, &mut pass.encoder[block], layers, scratch)?;
+            let mut of_stack = way.back(&cells, stack, layers, scratch)?;
+            if releases_inputs {
+                stack.release_inputs()?;
+            }
             let d_inputs = of_stack.take_input_gradient();
             if block == 0 {
                 return Ok(d_inputs);
