@@ -7,8 +7,9 @@ use convgru_kernels::{Extent, Scalar};
 use super::packed::Stack;
 use crate::MemoryBudget;
 use crate::error::Result;
+use crate::fused::blocks::steps_of_block;
 use crate::fused::cell::{CellShape, GATES, PreparedCell};
-use crate::fused::stack::{StackWorkspace, steps_of_block};
+use crate::fused::stack::StackWorkspace;
 
 /// The limits of a training step of a network that continues frames; results of a forward pass do not depend on them.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,12 +1,11 @@
 //! Layers on top of each other, forward and backward, in the kernels' layout.
 
-use std::ops::Range;
-
 use convgru_kernels::conv::WriteMode;
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
 use crate::config::ConvGruConfig;
 use crate::error::Result;
+use crate::fused::blocks::{blocks, steps_of_block};
 use crate::fused::cell::{CellOptions, CellParameters, GATES, PreparedCell, expect_layers};
 use crate::fused::recurrence::{LayerBackward, LayerWorkspace};
 use crate::memory;
@@ -112,9 +111,11 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
     ) -> Result<()> {
         for (index, cell) in self.cells.iter().enumerate() {
             let (below, layer) = workspace.layer_and_input(index);
+            layer.provide_gates()?;
             for block in blocks(steps, layer.kept()) {
                 layer.run(cell, below, block, scratch)?;
             }
+            layer.release_gates()?;
         }
         Ok(())
     }
@@ -129,6 +130,7 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
     ) -> Result<()> {
         for (index, mut cell) in self.cells.into_iter().enumerate() {
             let (below, layer) = workspace.layer_and_input(index);
+            layer.provide_gates()?;
             for block in blocks(steps, layer.kept()) {
                 let input = layer.convolve_input(&cell, below, block.clone(), scratch)?;
                 if block.end == steps && input.is_none() {
@@ -136,6 +138,7 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
                 }
                 layer.recur(&cell, input, block, scratch)?;
             }
+            layer.release_gates()?;
         }
         Ok(())
     }
@@ -235,23 +238,6 @@ impl<T: Scalar> StackWorkspace<T> {
     }
 }
 
-/// Numbers of gradients before the activations that are kept at a time, about: 4 MiB in `f32`,
-/// enough for the convolutions over a block to be large.
-const BLOCK_ELEMENTS: usize = 1 << 20;
-
-/// Blocks of at most `size` steps that cover a sequence.
-fn blocks(steps: usize, size: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    let size = size.max(1);
-    (0..steps.div_ceil(size)).map(move |block| block * size..steps.min((block + 1) * size))
-}
-
-/// Steps of a block of a sequence whose widest layer has `hidden` channels.
-pub(crate) fn steps_of_block(step: Extent, hidden: usize, steps: usize) -> usize {
-    let [batch, hidden, height, width] = step.with_channels(hidden).dims();
-    let numbers = [batch, hidden, height, width].iter().fold(GATES, |n, &size| n.saturating_mul(size));
-    (BLOCK_ELEMENTS / numbers.max(1)).clamp(1, steps.max(1))
-}
-
 /// The gradients of a stack on the way back through its steps, and their memory.
 #[derive(Debug)]
 pub(crate) struct StackBackward<T> {
@@ -333,6 +319,7 @@ impl<T: Scalar> StackBackward<T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<Option<&FeatureMaps<T>>> {
         self.take_memory_of_inputs(workspace, want_input)?;
+        workspace.layers.iter_mut().try_for_each(LayerWorkspace::provide_gates)?;
         let steps = workspace.top().steps();
         for block in blocks(steps, self.steps).rev() {
             for index in (0..self.layers.len()).rev() {
@@ -361,6 +348,7 @@ impl<T: Scalar> StackBackward<T> {
                 }
             }
         }
+        workspace.layers.iter_mut().try_for_each(LayerWorkspace::release_gates)?;
         Ok(self.d_inputs.first().and_then(Option::as_ref).filter(|_| want_input))
     }
 
