@@ -88,7 +88,7 @@ impl<T: Scalar> PackedNetwork<T> for EncoderForecaster<'_, T> {
         Ok(())
     }
 
-    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>> {
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: Tensor<T>) -> Result<Option<Tensor<T>>> {
         let d_logits = self.patches(d_logits.shape(), d_logits.as_slice())?;
         let extent = back.pass.decoder[0].top().states.extent();
         let extent = extent.with_channels(self.config.head().out_channels);

@@ -54,7 +54,7 @@ impl Limits {
 }
 
 /// The part of the operations of a forward pass that are done again whatever the memory budget: one in so many.
-const CHEAP: u128 = 16;
+const CHEAP: u128 = 8;
 
 /// A stack in a training step.
 #[derive(Debug)]

@@ -88,7 +88,7 @@ pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
 
     /// Adds the gradients of all parameters, given the gradient of the frames before the output activation, and returns the gradient of
     /// the frames that were encoded, `[T, N, C, H, W]`, where the pass asks for it.
-    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>>;
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: Tensor<T>) -> Result<Option<Tensor<T>>>;
 }
 
 /// A stack of cells, and one step of what it reads.

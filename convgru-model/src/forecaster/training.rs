@@ -25,7 +25,7 @@ impl<T: Scalar> Forecaster<T> {
     ///
     /// For every stack the inputs are kept once and four times the hidden states of every step (beyond a
     /// [budget](Self::set_memory_budget) once and the gates of some steps), and the predictions once. Gates of the stacks that have the fewest
-    /// operations, together a sixteenth of all, are never kept, and of an [`MlcastConfig`](crate::MlcastConfig) no inputs but noise: the backward
+    /// operations, together an eighth of all, are never kept, and of an [`MlcastConfig`](crate::MlcastConfig) no inputs but noise: the backward
     /// pass computes them again. Of composed cells every intermediate result is kept; [`Sequence::dropout_seed`] is the seed of their dropout and zoneout, and other networks do not read it.
     ///
     /// # Shapes
@@ -178,7 +178,7 @@ impl<T: Scalar> Forecaster<T> {
         let d_frames = match (pass, network) {
             (SavedForecast::Fused(pass), Packed::Fused(network)) => {
                 let back = &mut BackwardPass { pass, gradients, scratch: &mut Scratchpad::new() };
-                network.backward(back, &d_logits)?
+                network.backward(back, d_logits)?
             }
             (SavedForecast::Composed(pass), Packed::Composed(network)) => {
                 network.backward(pass, &d_logits, gradients.stages_mut(BODY))?

@@ -14,7 +14,7 @@ use crate::parameters::Stamp;
 /// pass (docs/numerics.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MemoryBudget {
-    /// Everything is kept, but for gates of a forecaster's stacks that take a sixteenth of the operations of a forward pass together.
+    /// Everything is kept, but for gates of a forecaster's stacks that take an eighth of the operations of a forward pass together.
     #[default]
     Unlimited,
     /// Gates of all steps are kept where all that is kept fits into so many bytes. A forecaster keeps the gates of as many stacks as fit,

@@ -13,12 +13,13 @@ impl<T: Scalar> Mlcast<'_, T> {
     pub(super) fn run_backward(
         &self,
         back: &mut BackwardPass<'_, T>,
-        d_logits: &Tensor<T>,
+        d_logits: Tensor<T>,
     ) -> Result<Option<Tensor<T>>> {
         let sizes = &back.pass.sizes;
         let mut d_frames = vec![T::ZERO; d_logits.len()];
         let (members, batch) = (self.config.members, sizes.image.batch);
         transpose(d_logits.as_slice(), [batch, members], sizes.image.image_len(), &mut d_frames);
+        drop(d_logits);
         if self.config.signed {
             let half = T::from_f64(0.5);
             d_frames.iter_mut().for_each(|d| *d *= half);
@@ -39,7 +40,7 @@ impl<T: Scalar> Mlcast<'_, T> {
     fn decoder_backward(
         &self,
         back: &mut BackwardPass<'_, T>,
-        d_frames: Vec<T>,
+        mut d_frames: Vec<T>,
     ) -> Result<Vec<FeatureMaps<T>>> {
         let BackwardPass { pass, gradients, scratch } = back;
         let mut d_last = Vec::new();
@@ -72,6 +73,7 @@ impl<T: Scalar> Mlcast<'_, T> {
                 d_start.as_mut().depth_to_space(d_patches.as_ref(), MLCAST_DOWN)?;
             }
             d_last.push(d_start);
+            d_frames = Vec::new();
             if let Some(d_inputs) = d_inputs {
                 let mut d_above = FeatureMaps::zeros(pass.decoder[block + 1].top().states.extent())?;
                 d_above.as_mut().space_to_depth(d_inputs.as_ref(), MLCAST_DOWN)?;

@@ -211,7 +211,7 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
         Ok(())
     }
 
-    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>> {
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: Tensor<T>) -> Result<Option<Tensor<T>>> {
         self.run_backward(back, d_logits)
     }
 }

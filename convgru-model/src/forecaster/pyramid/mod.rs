@@ -256,8 +256,8 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
         Ok(())
     }
 
-    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>> {
-        self.run_backward(back, d_logits)
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: Tensor<T>) -> Result<Option<Tensor<T>>> {
+        self.run_backward(back, &d_logits)
     }
 }
 
