@@ -83,6 +83,18 @@ fn what_is_computed_anew_and_by_more_threads_has_the_same_bits() {
 }
 
 #[test]
+fn a_training_pass_keeps_states_gates_frames_and_noise_and_no_inputs() {
+    let (network, input, mut kept) = (network::<f32>(config()), frames(4), Workspace::default());
+    network.forward_train(&input, 3, None, &mut kept).unwrap();
+    // Images of 24 times 32 pixels, of which every block has as many numbers: of two samples, and of two members of them.
+    let (image, frame, read, predicted) = (24 * 32, 21 * 30, 4 * 2, 3 * 2 * 2);
+    let states_and_gates = 4 * 3 * (read + predicted) * image;
+    let noise = predicted * image;
+    let numbers = states_and_gates + noise + (read + 2 + predicted) * frame;
+    assert_eq!(kept.bytes(), numbers * size_of::<f32>());
+}
+
+#[test]
 fn members_read_noise_of_their_own_and_more_of_them_change_none() {
     let (input, steps) = (frames::<f32>(3), 4);
     let of_members = |members| {

@@ -192,14 +192,21 @@ impl NetworkConfig for MlcastConfig {
     }
 
     fn numbers_per_pixel(&self) -> [f64; 2] {
-        // What is read and its gradient, gates and states, and the gradient of the states; channels lie in blocks of 16.
+        // States and gates; of cells with few channels, most of which have few operations, states alone. Channels lie in blocks of 16.
+        // Of the finest cell, besides, what it reads and the gradients of that and of the states, of one cell at a time.
         let of_cell = |channels: usize, scale: usize| {
-            7.0 * channels.next_multiple_of(16) as f64 / (DOWN as f64).powi(2 * scale as i32)
+            let (kept, passing) = (if channels < 64 { 1.0 } else { 4.0 }, if scale < 2 { 3.0 } else { 0.0 });
+            (kept + passing) * channels.next_multiple_of(16) as f64 / (DOWN as f64).powi(2 * scale as i32)
         };
         let sum = |cell: &dyn Fn(usize) -> f64| (0..self.blocks).map(cell).sum::<f64>();
         let read = sum(&|block| of_cell(self.channels(block), block));
         let predicted = sum(&|block| of_cell(self.channels(block + 1), block + 1));
         [read, self.members as f64 * (predicted + 3.0 * self.image_channels as f64)]
+    }
+
+    fn kept_beyond_budget(&self) -> f64 {
+        // The gates of cells with few channels are kept with no budget either.
+        0.75
     }
 
     fn validate(&self) -> Result<()> {

@@ -39,7 +39,11 @@ impl<T: Scalar> EncoderState<T> {
             }
         }
         let activations = &mut Activations::default();
-        network.encode(sizes, frame, &mut PassMemory { stacks: &mut self.stacks, activations, scratch })?;
+        network.encode(
+            sizes,
+            frame,
+            &mut PassMemory { stacks: &mut self.stacks, activations, scratch, once: false },
+        )?;
         self.started = true;
         Ok(())
     }

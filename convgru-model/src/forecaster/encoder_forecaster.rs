@@ -55,12 +55,13 @@ impl<T: Scalar> PackedNetwork<T> for EncoderForecaster<'_, T> {
     }
 
     fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
-        vec![Stack { cells: &self.encoder, step: sizes.of_scale(0, self.config.read_patch_channels()) }]
+        let step = sizes.of_scale(0, self.config.read_patch_channels());
+        vec![Stack { cells: &self.encoder, step, keeps_inputs: true }]
     }
 
     fn decoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
         let step = sizes.of_scale(0, self.config.forecaster().in_channels);
-        vec![Stack { cells: &self.decoder, step }]
+        vec![Stack { cells: &self.decoder, step, keeps_inputs: true }]
     }
 
     fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()> {
@@ -87,7 +88,7 @@ impl<T: Scalar> PackedNetwork<T> for EncoderForecaster<'_, T> {
         Ok(())
     }
 
-    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>> {
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: Tensor<T>) -> Result<Option<Tensor<T>>> {
         let d_logits = self.patches(d_logits.shape(), d_logits.as_slice())?;
         let extent = back.pass.decoder[0].top().states.extent();
         let extent = extent.with_channels(self.config.head().out_channels);

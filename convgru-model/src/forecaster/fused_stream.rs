@@ -11,7 +11,8 @@ use super::packed::{PackedNetwork, PassMemory};
 use super::pass::Activations;
 use super::sizes::{Sizes, sequence};
 use crate::error::Result;
-use crate::fused::stack::{StackWorkspace, steps_of_block};
+use crate::fused::blocks::steps_of_block;
+use crate::fused::stack::StackWorkspace;
 use crate::tensor::Tensor;
 
 /// The network after the frames so far.
@@ -78,7 +79,8 @@ impl<'a, T: Scalar> FusedStreamState<'a, T> {
             noise,
         };
         let activations = &mut Activations::default();
-        let memory = &mut PassMemory { stacks: &mut stacks, activations, scratch: &mut self.scratch };
+        let memory =
+            &mut PassMemory { stacks: &mut stacks, activations, scratch: &mut self.scratch, once: false };
         decoder.run(steps, memory, output, None)?;
         self.decoder = Some(stacks);
         Ok(())

@@ -118,9 +118,9 @@ impl<T: Scalar> Forecaster<T> {
     }
 
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where all stacks would need more,
-    /// gates of some steps at a time are kept, and computed again on the way back. A decoder of an encoder-forecaster that reads its own
-    /// predictions keeps all of its own. A network of composed cells keeps all intermediate results of some steps at a time. It then adds up
-    /// gradients in other groups, and gradients are the same to rounding.
+    /// the stacks with the fewest operations keep gates of some steps at a time, and compute them again on the way back. A decoder of an
+    /// encoder-forecaster that reads its own predictions keeps all of its own. A network of composed cells keeps all intermediate results
+    /// of some steps at a time. It then adds up gradients in other groups, and gradients are the same to rounding.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
         self.limits.memory = budget;
     }

@@ -88,7 +88,7 @@ pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
 
     /// Adds the gradients of all parameters, given the gradient of the frames before the output activation, and returns the gradient of
     /// the frames that were encoded, `[T, N, C, H, W]`, where the pass asks for it.
-    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>>;
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: Tensor<T>) -> Result<Option<Tensor<T>>>;
 }
 
 /// A stack of cells, and one step of what it reads.
@@ -96,6 +96,8 @@ pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
 pub(super) struct Stack<'a, T> {
     pub(super) cells: &'a PreparedStack<'a, T>,
     pub(super) step: Extent,
+    /// Whether a training pass keeps the inputs; otherwise the way back makes them again.
+    pub(super) keeps_inputs: bool,
 }
 
 impl<T: Scalar> Stack<'_, T> {
@@ -112,6 +114,9 @@ pub(super) struct PassMemory<'m, T> {
     pub(super) stacks: &'m mut [StackWorkspace<T>],
     pub(super) activations: &'m mut Activations<T>,
     pub(super) scratch: &'m mut Scratchpad<T>,
+    /// Whether this is the only pass with the weights as they are, but for a way back: each stack gives its packed weights back when
+    /// it has taken all steps.
+    pub(super) once: bool,
 }
 
 /// What a decoder may read at some steps.

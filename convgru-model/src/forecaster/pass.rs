@@ -51,6 +51,8 @@ pub(super) struct ForecastPass<T> {
     pub(super) frames_read: usize,
     /// The last frame that was read, `[N, C, H, W]`.
     pub(super) last_frame: Vec<T>,
+    /// The frames that get a gradient, `[T, N, C, H, W]`, where an encoder makes its inputs again; otherwise none.
+    pub(super) frames: Vec<T>,
     /// The stacks of the encoder and of the decoder, the finest scale first.
     pub(super) encoder: Vec<StackWorkspace<T>>,
     pub(super) decoder: Vec<StackWorkspace<T>>,
@@ -66,7 +68,8 @@ pub(super) struct ForecastPass<T> {
 impl<T: Scalar> ForecastPass<T> {
     fn bytes(&self) -> usize {
         let stacks: usize = self.encoder.iter().chain(&self.decoder).map(StackWorkspace::bytes).sum();
-        let numbers = self.last_frame.len() + self.activations.numbers() + self.output.len();
+        let frames = self.last_frame.len() + self.frames.len() + self.output.len();
+        let numbers = frames + self.activations.numbers();
         stacks + numbers * size_of::<T>()
     }
 }

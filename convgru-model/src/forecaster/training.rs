@@ -4,7 +4,7 @@ use convgru_kernels::{Scalar, Scratchpad};
 
 use super::decoder::Decoder;
 use super::encoder::EncoderState;
-use super::limits::workspaces;
+use super::limits::{StackPass, workspaces};
 use super::network::Forecaster;
 use super::packed::{BackwardPass, Packed, PackedNetwork, PassMemory, start_from};
 use super::parameters::ForecasterParameters;
@@ -24,8 +24,9 @@ impl<T: Scalar> Forecaster<T> {
     /// read their own predictions; others leave them aside.
     ///
     /// For every stack the inputs are kept once and four times the hidden states of every step (beyond a
-    /// [budget](Self::set_memory_budget) once and the gates of some steps), and the predictions once. Of composed cells every intermediate result is
-    /// kept; [`Sequence::dropout_seed`] is the seed of their dropout and zoneout, and other networks do not read it.
+    /// [budget](Self::set_memory_budget) once and the gates of some steps), and the predictions once. Gates of the stacks that have the fewest
+    /// operations, together an eighth of all, are never kept, and of an [`MlcastConfig`](crate::MlcastConfig) no inputs but noise: the backward
+    /// pass computes them again. Of composed cells every intermediate result is kept; [`Sequence::dropout_seed`] is the seed of their dropout and zoneout, and other networks do not read it.
     ///
     /// # Shapes
     /// As [`forward`](Self::forward).
@@ -94,11 +95,15 @@ impl<T: Scalar> Forecaster<T> {
         let frames_read = input.shape()[0];
         let last = self.limits.frames_with_gradient(frames_read);
         let [encoder, decoder] = [network.encoder(&sizes), network.decoder(&sizes)];
-        let (reading, predicting) =
-            (encoder.iter().map(|it| (it, last)), decoder.iter().map(|it| (it, steps)));
-        let keeps_gates = self.limits.keep_gates(reading.chain(predicting));
+        // A step whose gates are computed again is one of many that are; a decoder that reads its predictions has one at a time.
+        let one_at_a_time = network.config().reads_predictions();
+        let reading = encoder.iter().map(|stack| StackPass { stack, steps: last, keeps_gates: false });
+        let predicting = decoder.iter().map(|stack| StackPass { stack, steps, keeps_gates: one_at_a_time });
+        let passes: Vec<_> = reading.chain(predicting).collect();
+        let mut kept = self.limits.steps_with_gates(&passes).into_iter();
+        let again = encoder.iter().any(|stack| !stack.keeps_inputs);
 
-        let mut encoder = workspaces(&encoder, last, keeps_gates)?;
+        let mut encoder = workspaces(&passes[..encoder.len()], &mut kept)?;
         if frames_read > last {
             let mut before = EncoderState::new(network, &sizes)?;
             for t in 0..frames_read - last {
@@ -108,11 +113,13 @@ impl<T: Scalar> Forecaster<T> {
         }
         let activations = &mut Activations::default();
         let frames = &input.as_slice()[(frames_read - last) * sizes.frame.len()..];
-        network.encode(&sizes, frames, &mut PassMemory { stacks: &mut encoder, activations, scratch })?;
+        network.encode(
+            &sizes,
+            frames,
+            &mut PassMemory { stacks: &mut encoder, activations, scratch, once: true },
+        )?;
 
-        // A step whose gates are computed anew is one of many that are; a decoder that reads its predictions has one at a time.
-        let one_at_a_time = network.config().reads_predictions();
-        let mut decoder = workspaces(&decoder, steps, keeps_gates || one_at_a_time)?;
+        let mut decoder = workspaces(&passes[encoder.len()..], &mut kept)?;
         let last_frames = last_frames(input, network.frames_needed())?;
         let start = Decoder {
             network,
@@ -124,12 +131,13 @@ impl<T: Scalar> Forecaster<T> {
         };
         let mut output = Tensor::default();
         let mut logits = Tensor::try_zeros(&sequence_of(sizes.predicted, steps))?;
-        let memory = &mut PassMemory { stacks: &mut decoder, activations, scratch };
+        let memory = &mut PassMemory { stacks: &mut decoder, activations, scratch, once: true };
         start.run(steps, memory, &mut output, Some(&mut logits))?;
         let pass = ForecastPass {
             sizes,
             frames_read,
             last_frame: input.slice(frames_read - 1).to_vec(),
+            frames: if again { frames.to_vec() } else { Vec::new() },
             encoder,
             decoder,
             activations: std::mem::take(activations),
@@ -170,7 +178,7 @@ impl<T: Scalar> Forecaster<T> {
         let d_frames = match (pass, network) {
             (SavedForecast::Fused(pass), Packed::Fused(network)) => {
                 let back = &mut BackwardPass { pass, gradients, scratch: &mut Scratchpad::new() };
-                network.backward(back, &d_logits)?
+                network.backward(back, d_logits)?
             }
             (SavedForecast::Composed(pass), Packed::Composed(network)) => {
                 network.backward(pass, &d_logits, gradients.stages_mut(BODY))?

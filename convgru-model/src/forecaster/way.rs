@@ -1,16 +1,41 @@
 //! The way back through a stack whose states have gradients.
 
-use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
+use convgru_kernels::{FeatureMaps, FeatureMapsMut, Scalar, Scratchpad};
 
+use super::patches::Patches;
 use crate::StateGradient;
 use crate::error::Result;
 use crate::fused::cell::CellParameters;
 use crate::fused::stack::{PreparedStack, StackBackward, StackWorkspace};
 
+/// The gradient of the states of a layer.
+pub(super) enum StatesGradient<'a, T> {
+    /// Of all steps.
+    Maps(&'a FeatureMaps<T>),
+    /// Frames whose patches are the gradient, of all steps, and how they lie in the states: patches of all steps at a time would take
+    /// several times the memory.
+    Frames(&'a [T], Patches),
+}
+
+impl<T: Scalar> StatesGradient<'_, T> {
+    /// Adds the gradient of the state after a step.
+    fn add_to(&self, mut gradient: FeatureMapsMut<'_, T>, step: usize) -> Result<()> {
+        let batch = gradient.extent().batch;
+        match self {
+            Self::Maps(maps) => Ok(gradient.add(maps.images(step * batch..(step + 1) * batch))?),
+            Self::Frames(frames, patches) => {
+                let len = patches.frame.len();
+                let maps = patches.to_patches(&frames[step * len..(step + 1) * len], [0, 0])?;
+                Ok(gradient.add(maps.as_ref())?)
+            }
+        }
+    }
+}
+
 /// What enters a stack on its way back, and what is wanted of it.
 pub(super) struct Way<'a, T> {
     /// Of all states of the topmost layer.
-    pub(super) d_top: Option<&'a FeatureMaps<T>>,
+    pub(super) d_top: Option<StatesGradient<'a, T>>,
     /// Of the last state of each layer.
     pub(super) last: &'a [FeatureMaps<T>],
     pub(super) want_input: bool,
@@ -29,13 +54,10 @@ impl<T: Scalar> Way<'_, T> {
         for (layer, last) in back.layers.iter_mut().zip(self.last) {
             layer.d_hidden.as_mut().copy_from(last.as_ref())?;
         }
-        let (top, batch) = (stack.layers.len() - 1, stack.top().batch);
-        let enter = |mut entry: StateGradient<'_, T>| {
-            let d_top = self.d_top.filter(|_| entry.layer == top);
-            if let Some(d_top) = d_top {
-                entry.gradient.add(d_top.images(entry.step * batch..(entry.step + 1) * batch))?;
-            }
-            Ok(())
+        let top = stack.layers.len() - 1;
+        let enter = |entry: StateGradient<'_, T>| match &self.d_top {
+            Some(d_top) if entry.layer == top => d_top.add_to(entry.gradient, entry.step),
+            _ => Ok(()),
         };
         back.sequence(cells, stack, enter, gradients, self.want_input, scratch)?;
         Ok(back)

@@ -1,6 +1,7 @@
 //! The fused engine: convolutional GRUs as fast as the machine computes them.
 
 pub(crate) mod bidirectional;
+pub(crate) mod blocks;
 pub(crate) mod cell;
 pub(crate) mod chain;
 pub(crate) mod conv_gru;

@@ -1,12 +1,11 @@
 //! Layers on top of each other, forward and backward, in the kernels' layout.
 
-use std::ops::Range;
-
 use convgru_kernels::conv::WriteMode;
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
 use crate::config::ConvGruConfig;
 use crate::error::Result;
+use crate::fused::blocks::{blocks, steps_of_block};
 use crate::fused::cell::{CellOptions, CellParameters, GATES, PreparedCell, expect_layers};
 use crate::fused::recurrence::{LayerBackward, LayerWorkspace};
 use crate::memory;
@@ -71,8 +70,20 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
         })
     }
 
+    /// As [`workspace_keeping`](Self::workspace_keeping), without inputs: see [`StackWorkspace::new_inputs`].
+    pub(crate) fn workspace_without_inputs(
+        &self,
+        step: Extent,
+        steps: usize,
+        kept: usize,
+    ) -> Result<StackWorkspace<T>> {
+        let halo = self.cells.first().map_or([0, 0], PreparedCell::input_halo);
+        let workspace = self.workspace_keeping(step.with_channels(0), steps, kept)?;
+        Ok(StackWorkspace { inputs: FeatureMaps::with_halo(step.with_batch(0), halo)?, ..workspace })
+    }
+
     /// Bytes of a workspace, but for borders around images. Channels lie in blocks of 64 bytes.
-    fn bytes_of(&self, step: Extent, steps: usize, kept: usize) -> u128 {
+    pub(crate) fn bytes_of(&self, step: Extent, steps: usize, kept: usize) -> u128 {
         let bytes = |channels: usize, steps: usize| {
             let step = step.with_channels(channels.next_multiple_of(64 / size_of::<T>())).dims();
             memory::bytes_of::<T>(&step).saturating_mul(steps as u128)
@@ -100,9 +111,11 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
     ) -> Result<()> {
         for (index, cell) in self.cells.iter().enumerate() {
             let (below, layer) = workspace.layer_and_input(index);
+            layer.provide_gates()?;
             for block in blocks(steps, layer.kept()) {
                 layer.run(cell, below, block, scratch)?;
             }
+            layer.release_gates()?;
         }
         Ok(())
     }
@@ -117,6 +130,7 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
     ) -> Result<()> {
         for (index, mut cell) in self.cells.into_iter().enumerate() {
             let (below, layer) = workspace.layer_and_input(index);
+            layer.provide_gates()?;
             for block in blocks(steps, layer.kept()) {
                 let input = layer.convolve_input(&cell, below, block.clone(), scratch)?;
                 if block.end == steps && input.is_none() {
@@ -124,6 +138,7 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
                 }
                 layer.recur(&cell, input, block, scratch)?;
             }
+            layer.release_gates()?;
         }
         Ok(())
     }
@@ -146,7 +161,7 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
 /// What a stack writes on its way forward and reads on its way backward.
 #[derive(Debug)]
 pub(crate) struct StackWorkspace<T> {
-    /// `[T N, in_channels, H, W]`
+    /// `[T N, in_channels, H, W]`, or no images where the inputs are made again for the way back.
     pub(crate) inputs: FeatureMaps<T>,
     pub(crate) layers: Vec<LayerWorkspace<T>>,
 }
@@ -179,6 +194,25 @@ impl<T: Scalar> StackWorkspace<T> {
         }
     }
 
+    /// Memory for the inputs of all steps, to be written and put in their place.
+    pub(crate) fn new_inputs(&self) -> Result<FeatureMaps<T>> {
+        let top = self.top();
+        let all = self.inputs.extent().with_batch(top.batch * top.steps());
+        Ok(FeatureMaps::with_halo(all, self.inputs.halo())?)
+    }
+
+    /// Whether the inputs of all steps are there.
+    pub(crate) fn has_inputs(&self) -> bool {
+        let top = self.top();
+        self.inputs.extent().batch == top.batch * top.steps()
+    }
+
+    /// Gives the memory of the inputs back: they are made again before the way back.
+    pub(crate) fn release_inputs(&mut self) -> Result<()> {
+        self.inputs = FeatureMaps::with_halo(self.inputs.extent().with_batch(0), self.inputs.halo())?;
+        Ok(())
+    }
+
     /// Bytes of its numbers, without borders around images.
     pub(crate) fn bytes(&self) -> usize {
         let numbers: usize = self.layers.iter().map(LayerWorkspace::numbers).sum();
@@ -202,23 +236,6 @@ impl<T: Scalar> StackWorkspace<T> {
     pub(crate) fn top(&self) -> &LayerWorkspace<T> {
         self.layers.last().expect("a validated configuration has a layer")
     }
-}
-
-/// Numbers of gradients before the activations that are kept at a time, about: 4 MiB in `f32`,
-/// enough for the convolutions over a block to be large.
-const BLOCK_ELEMENTS: usize = 1 << 20;
-
-/// Blocks of at most `size` steps that cover a sequence.
-fn blocks(steps: usize, size: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    let size = size.max(1);
-    (0..steps.div_ceil(size)).map(move |block| block * size..steps.min((block + 1) * size))
-}
-
-/// Steps of a block of a sequence whose widest layer has `hidden` channels.
-pub(crate) fn steps_of_block(step: Extent, hidden: usize, steps: usize) -> usize {
-    let [batch, hidden, height, width] = step.with_channels(hidden).dims();
-    let numbers = [batch, hidden, height, width].iter().fold(GATES, |n, &size| n.saturating_mul(size));
-    (BLOCK_ELEMENTS / numbers.max(1)).clamp(1, steps.max(1))
 }
 
 /// The gradients of a stack on the way back through its steps, and their memory.
@@ -302,6 +319,7 @@ impl<T: Scalar> StackBackward<T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<Option<&FeatureMaps<T>>> {
         self.take_memory_of_inputs(workspace, want_input)?;
+        workspace.layers.iter_mut().try_for_each(LayerWorkspace::provide_gates)?;
         let steps = workspace.top().steps();
         for block in blocks(steps, self.steps).rev() {
             for index in (0..self.layers.len()).rev() {
@@ -330,6 +348,7 @@ impl<T: Scalar> StackBackward<T> {
                 }
             }
         }
+        workspace.layers.iter_mut().try_for_each(LayerWorkspace::release_gates)?;
         Ok(self.d_inputs.first().and_then(Option::as_ref).filter(|_| want_input))
     }
 

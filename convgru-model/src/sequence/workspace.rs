@@ -14,10 +14,11 @@ use crate::parameters::Stamp;
 /// pass (docs/numerics.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MemoryBudget {
-    /// Everything is kept.
+    /// Everything is kept, but for gates of a forecaster's stacks that take an eighth of the operations of a forward pass together.
     #[default]
     Unlimited,
-    /// Gates of all steps are kept where all that is kept fits into so many bytes.
+    /// Gates of all steps are kept where all that is kept fits into so many bytes. A forecaster keeps the gates of as many stacks as fit,
+    /// first of those with the most operations.
     Bytes(usize),
 }
 
@@ -31,7 +32,7 @@ pub enum MemoryBudget {
 /// rounded up to a multiple of 16 (`f64`: 8) and a border for the kernels added. What a pass needs besides, packed weights
 /// and a few steps of gradients, it takes and gives back, so that the passes do not add up. A
 /// [`BidirectionalConvGru`](crate::BidirectionalConvGru) keeps twice as much, a [`Recurrent`](crate::composed::Recurrent) every
-/// intermediate result, a [`Forecaster`](crate::Forecaster) as much as a [`ConvGru`](crate::ConvGru) for each of its stacks, and its
+/// intermediate result, a [`Forecaster`](crate::Forecaster) at most as much as a [`ConvGru`](crate::ConvGru) for each of its stacks, and its
 /// predictions.
 #[derive(Debug)]
 pub struct Workspace<T> {

@@ -22,6 +22,7 @@ use crate::tensor::Tensor;
 #[derive(Debug)]
 pub(super) struct Mlcast<'a, T> {
     config: &'a MlcastConfig,
+    parameters: &'a ForecasterParameters<T>,
     /// The finest scale first.
     encoder: Vec<PreparedStack<'a, T>>,
     /// The finest scale first.
@@ -30,22 +31,44 @@ pub(super) struct Mlcast<'a, T> {
 
 impl<'a, T: Scalar> Mlcast<'a, T> {
     pub(super) fn new(config: &'a MlcastConfig, parameters: &'a ForecasterParameters<T>) -> Result<Self> {
-        let encoder = (0..config.blocks).map(|block| {
-            let name = format!("encoder.{block}");
-            PreparedStack::new(&format!("{name}."), parameters.cells(&name), &config.encoder(block))
-        });
-        let decoder = (0..config.blocks).map(|block| {
-            let name = format!("forecaster.{block}");
-            let (cells, of_cells) = (parameters.cells(&name), config.decoder(block));
-            let reads_nothing = block + 1 == config.blocks && !config.reads_noise();
-            let prepare = if reads_nothing { PreparedStack::without_input } else { PreparedStack::new };
-            prepare(&format!("{name}."), cells, &of_cells)
-        });
+        let blocks = 0..config.blocks;
         Ok(Self {
             config,
-            encoder: encoder.collect::<Result<_>>()?,
-            decoder: decoder.collect::<Result<_>>()?,
+            parameters,
+            encoder: blocks.clone().map(|block| encoder(config, parameters, block)).collect::<Result<_>>()?,
+            decoder: blocks.map(|block| decoder(config, parameters, block)).collect::<Result<_>>()?,
         })
+    }
+
+    /// A block of the encoder whose packed weights go with it.
+    fn own_encoder(&self, block: usize) -> Result<PreparedStack<'a, T>> {
+        encoder(self.config, self.parameters, block)
+    }
+
+    /// A block of the decoder whose packed weights go with it.
+    fn own_decoder(&self, block: usize) -> Result<PreparedStack<'a, T>> {
+        decoder(self.config, self.parameters, block)
+    }
+
+    /// Whether a block of the decoder reads noise.
+    fn is_noisy(&self, block: usize) -> bool {
+        block + 1 == self.config.blocks && self.config.reads_noise()
+    }
+
+    /// What a block of the encoder reads: frames, or the patches of the states of the block below.
+    fn encoder_inputs(
+        &self,
+        sizes: &Sizes,
+        frames: &[T],
+        stacks: &[StackWorkspace<T>],
+        block: usize,
+    ) -> Result<FeatureMaps<T>> {
+        let Some(below) = block.checked_sub(1) else {
+            return self.of_input(sizes).to_patches(&self.within(frames), stacks[0].inputs.halo());
+        };
+        let mut inputs = stacks[block].new_inputs()?;
+        inputs.as_mut().space_to_depth(stacks[below].top().states.as_ref(), MLCAST_DOWN)?;
+        Ok(inputs)
     }
 
     /// How frames of the input lie at the finest scale: with zeros below and to the right.
@@ -97,6 +120,7 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
             .map(|(block, cells)| Stack {
                 cells,
                 step: sizes.of_scale(block, self.config.encoder(block).in_channels),
+                keeps_inputs: false,
             })
             .collect()
     }
@@ -106,21 +130,32 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
         blocks
             .map(|(block, cells)| {
                 let read = cells.cells[0].shape().in_channels;
-                Stack { cells, step: self.states_of_decoder(sizes, block).with_channels(read) }
+                let step = self.states_of_decoder(sizes, block).with_channels(read);
+                Stack { cells, step, keeps_inputs: block + 1 == self.config.blocks }
             })
             .collect()
     }
 
     fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()> {
-        let PassMemory { stacks, scratch, .. } = memory;
+        let PassMemory { stacks, scratch, once, .. } = memory;
         let steps = frames.len() / sizes.frame.len();
-        stacks[0].inputs = self.of_input(sizes).to_patches(&self.within(frames), stacks[0].inputs.halo())?;
         for (block, cells) in self.encoder.iter().enumerate() {
-            let (below, from) = stacks.split_at_mut(block);
-            if let Some(below) = below.last() {
-                from[0].inputs.as_mut().space_to_depth(below.top().states.as_ref(), MLCAST_DOWN)?;
+            let releases_inputs = !stacks[block].has_inputs();
+            if block == 0 || releases_inputs {
+                stacks[block].inputs = self.encoder_inputs(sizes, frames, stacks, block)?;
+            } else {
+                let (below, from) = stacks.split_at_mut(block);
+                let states = below[block - 1].top().states.as_ref();
+                from[0].inputs.as_mut().space_to_depth(states, MLCAST_DOWN)?;
             }
-            cells.forward(&mut from[0], steps, scratch)?;
+            let stack = &mut stacks[block];
+            match *once {
+                true => self.own_encoder(block)?.into_forward(stack, steps, scratch)?,
+                false => cells.forward(stack, steps, scratch)?,
+            }
+            if releases_inputs {
+                stack.release_inputs()?;
+            }
         }
         Ok(())
     }
@@ -140,18 +175,28 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
     }
 
     fn decode(&self, read: &Read<'_, T>, memory: &mut PassMemory<'_, T>, logits: &mut [T]) -> Result<()> {
-        let PassMemory { stacks, scratch, .. } = memory;
+        let PassMemory { stacks, scratch, once, .. } = memory;
         for (block, cells) in self.decoder.iter().enumerate().rev() {
             let (from, above) = stacks.split_at_mut(block + 1);
             let stack = &mut from[block];
+            let releases_inputs = !stack.has_inputs();
+            if releases_inputs {
+                stack.inputs = stack.new_inputs()?;
+            }
             let images = stack.top().images(read.steps.clone());
             let mut inputs = stack.inputs.images_mut(images.clone());
             match above.first() {
                 Some(above) => inputs.depth_to_space(above.top().states.images(images), MLCAST_DOWN)?,
-                None if self.config.reads_noise() => self.read_noise(read, inputs)?,
+                None if self.is_noisy(block) => self.read_noise(read, inputs)?,
                 None => {}
             }
-            cells.forward(stack, read.steps.end, scratch)?;
+            match *once {
+                true => self.own_decoder(block)?.into_forward(stack, read.steps.end, scratch)?,
+                false => cells.forward(stack, read.steps.end, scratch)?,
+            }
+            if releases_inputs {
+                stack.release_inputs()?;
+            }
         }
         let finest = stacks[0].top();
         let states = finest.states.images(finest.images(read.steps.clone()));
@@ -166,9 +211,31 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
         Ok(())
     }
 
-    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>> {
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: Tensor<T>) -> Result<Option<Tensor<T>>> {
         self.run_backward(back, d_logits)
     }
+}
+
+/// A block of the encoder.
+fn encoder<'a, T: Scalar>(
+    config: &MlcastConfig,
+    parameters: &'a ForecasterParameters<T>,
+    block: usize,
+) -> Result<PreparedStack<'a, T>> {
+    let name = format!("encoder.{block}");
+    PreparedStack::new(&format!("{name}."), parameters.cells(&name), &config.encoder(block))
+}
+
+/// A block of the decoder.
+fn decoder<'a, T: Scalar>(
+    config: &MlcastConfig,
+    parameters: &'a ForecasterParameters<T>,
+    block: usize,
+) -> Result<PreparedStack<'a, T>> {
+    let name = format!("forecaster.{block}");
+    let reads_nothing = block + 1 == config.blocks && !config.reads_noise();
+    let prepare = if reads_nothing { PreparedStack::without_input } else { PreparedStack::new };
+    prepare(&format!("{name}."), parameters.cells(&name), &config.decoder(block))
 }
 
 /// Exchanges two neighbouring dimensions: `[.., rows, columns, len]` to `[.., columns, rows, len]`.

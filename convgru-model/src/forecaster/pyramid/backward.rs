@@ -6,7 +6,7 @@ use super::{BackwardPass, Pyramid};
 use crate::config::Residual;
 use crate::error::Result;
 use crate::forecaster::sizes::sequence;
-use crate::forecaster::way::{Way, sum_over_batches};
+use crate::forecaster::way::{StatesGradient, Way, sum_over_batches};
 use crate::tensor::Tensor;
 
 /// What enters a scale of the encoder from the decoder.
@@ -69,7 +69,7 @@ impl<T: Scalar> Pyramid<'_, T> {
         let mut starts = Vec::new();
         for (scale, of_scale) in self.decoder.iter().enumerate() {
             let above = self.decoder.get(scale + 1).and_then(|above| above.up.as_ref());
-            let (stack, d_top) = (&mut pass.decoder[scale], Some(&d_states));
+            let (stack, d_top) = (&mut pass.decoder[scale], Some(StatesGradient::Maps(&d_states)));
             let layers = gradients.cells_mut(&format!("forecaster.{scale}"));
             let way = Way { d_top, last: &[], want_input: above.is_some() };
             let mut of_stack = way.back(&of_scale.cells, stack, layers, scratch)?;
@@ -110,7 +110,8 @@ impl<T: Scalar> Pyramid<'_, T> {
             let of_scale = &self.encoder[scale];
             let stack = &mut pass.encoder[scale];
             let name = format!("encoder.{scale}");
-            let way = Way { d_top: d_states.as_ref(), last: &start.last, want_input: true };
+            let d_top = d_states.as_ref().map(StatesGradient::Maps);
+            let way = Way { d_top, last: &start.last, want_input: true };
             let mut of_stack = way.back(&of_scale.cells, stack, gradients.cells_mut(&name), scratch)?;
             let mut d_inputs =
                 of_stack.take_input_gradient().expect("the gradient of what is read was asked for");

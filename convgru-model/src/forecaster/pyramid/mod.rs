@@ -166,6 +166,7 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
             .map(|(scale, (part, of_scale))| Stack {
                 cells: &part.cells,
                 step: sizes.of_scale(scale, of_scale.features()),
+                keeps_inputs: true,
             })
             .collect()
     }
@@ -176,6 +177,7 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
             .map(|(scale, part)| Stack {
                 cells: &part.cells,
                 step: sizes.of_scale(scale, self.config.forecaster(scale).in_channels),
+                keeps_inputs: true,
             })
             .collect()
     }
@@ -194,7 +196,7 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
     }
 
     fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()> {
-        let PassMemory { stacks, activations, scratch } = memory;
+        let PassMemory { stacks, activations, scratch, .. } = memory;
         let of_frames = self.patches_of(sizes, sizes.frame);
         let patches = of_frames.to_patches(frames, self.encoder[0].down.halo())?;
         let steps = frames.len() / sizes.frame.len();
@@ -215,7 +217,7 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
     }
 
     fn decode(&self, read: &Read<'_, T>, memory: &mut PassMemory<'_, T>, logits: &mut [T]) -> Result<()> {
-        let PassMemory { stacks, activations, scratch } = memory;
+        let PassMemory { stacks, activations, scratch, .. } = memory;
         activations.extrapolated = match read.extrapolated.filter(|_| self.config.reads_carried()) {
             Some(frames) => {
                 let of_frames = self.patches_of(read.sizes, read.sizes.frame);
@@ -254,8 +256,8 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
         Ok(())
     }
 
-    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>> {
-        self.run_backward(back, d_logits)
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: Tensor<T>) -> Result<Option<Tensor<T>>> {
+        self.run_backward(back, &d_logits)
     }
 }
 

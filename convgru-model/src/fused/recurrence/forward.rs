@@ -19,10 +19,12 @@ pub(crate) struct LayerWorkspace<T> {
     /// Samples of one step, N.
     pub(crate) batch: usize,
     /// Of the steps of a block, `[steps N, 3 hidden, H, W]`; of all steps where none is
-    /// computed again on the way back.
+    /// computed again on the way back. Between the passes no images where they are.
     pub(crate) gates: FeatureMaps<T>,
     /// `u` of the same steps, `[steps N, hidden, H, W]`, where the reset gate acts after it.
     memory: Option<FeatureMaps<T>>,
+    /// Steps whose gates are kept at a time.
+    kept: usize,
     /// Whether the gates are kept for a backward pass.
     keep_gates: bool,
     /// `[T N, hidden, H, W]`, after each step.
@@ -51,16 +53,14 @@ impl<T: Scalar> LayerWorkspace<T> {
     ) -> Result<Self> {
         let state = step.with_channels(cell.shape().hidden_channels);
         let all = state.with_batch(state.batch * steps);
-        let gates = state.with_batch(state.batch * kept).with_channels(GATES * state.channels);
         let own = cell.halo();
         let halo = [0, 1].map(|axis| own[axis].max(halo[axis]));
+        let (gates, memory) = gates_of(state, kept, cell.shape().reset == ResetGate::After)?;
         Ok(Self {
             batch: step.batch,
-            gates: FeatureMaps::sectioned(gates, GATES, [0, 0])?,
-            memory: match cell.shape().reset {
-                ResetGate::Before => None,
-                ResetGate::After => Some(FeatureMaps::zeros(gates.with_channels(state.channels))?),
-            },
+            gates,
+            memory,
+            kept,
             keep_gates: true,
             states: FeatureMaps::with_halo(all, halo)?,
             initial: FeatureMaps::with_halo(state, halo)?,
@@ -73,6 +73,22 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// From now on gates are not kept, for want of a backward pass.
     pub(crate) fn discard_gates(&mut self) {
         self.keep_gates = false;
+    }
+
+    /// Makes room for the gates, where it has been given back.
+    pub(crate) fn provide_gates(&mut self) -> Result<()> {
+        if self.gates.extent().batch < self.kept * self.batch {
+            (self.gates, self.memory) = gates_of(self.state_extent(), self.kept, self.memory.is_some())?;
+        }
+        Ok(())
+    }
+
+    /// Gives the memory of gates back that the backward pass computes again.
+    pub(crate) fn release_gates(&mut self) -> Result<()> {
+        if self.kept < self.steps() {
+            (self.gates, self.memory) = gates_of(self.state_extent(), 0, self.memory.is_some())?;
+        }
+        Ok(())
     }
 
     /// Whether the workspace was made for a cell of this shape.
@@ -97,13 +113,13 @@ impl<T: Scalar> LayerWorkspace<T> {
 
     /// Steps whose gates are kept at a time.
     pub(crate) fn kept(&self) -> usize {
-        self.gates.extent().batch.checked_div(self.batch).unwrap_or(0)
+        self.kept
     }
 
     /// Where the gates of some images are kept: steps follow each other, and begin again at every
     /// multiple of [`kept`](Self::kept).
     pub(crate) fn gate_images(&self, images: Range<usize>) -> Range<usize> {
-        let start = images.start % self.gates.extent().batch.max(1);
+        let start = images.start % (self.kept * self.batch).max(1);
         start..start + images.len()
     }
 
@@ -262,4 +278,16 @@ impl<T: Scalar> LayerWorkspace<T> {
         self.state(t).write_nchw(tensor.as_mut_slice())?;
         Ok(tensor)
     }
+}
+
+/// Memory for the gates of `kept` steps, and for `u` where the reset gate acts after it; `state` is the state of one step.
+fn gates_of<T: Scalar>(
+    state: Extent,
+    kept: usize,
+    after: bool,
+) -> Result<(FeatureMaps<T>, Option<FeatureMaps<T>>)> {
+    let of_block = state.with_batch(state.batch * kept);
+    let gates = FeatureMaps::sectioned(of_block.with_channels(GATES * state.channels), GATES, [0, 0])?;
+    let memory = after.then(|| FeatureMaps::zeros(of_block)).transpose()?;
+    Ok((gates, memory))
 }
