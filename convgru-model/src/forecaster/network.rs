@@ -134,16 +134,18 @@ impl<T: Scalar> Forecaster<T> {
     }
 
     /// Updates the vectors of spectral norms by one step of the power iteration with the current kernels (Miyato et al. 2018).
-    /// Training calls it after each step of the optimiser. Networks without spectral norms do not change.
+    /// Training calls it after each step of the optimiser. Networks without spectral norms do not change, nor do vectors for whose
+    /// names, such as `body.stages.0.spectral.update.u`, `changes` is false.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) and the other errors of weights that do not fit the configuration.
-    pub fn iterate_spectral_norms(&mut self) -> Result<()> {
+    pub fn iterate_spectral_norms(&mut self, changes: impl Fn(&str) -> bool) -> Result<()> {
         let ForecasterConfig::Recurrent(config) = &self.config else { return Ok(()) };
         let body = config.body();
         if body.cells().any(|cell| cell.spectral_norm) {
             self.check()?;
-            self.parameters_mut().stages_mut(BODY).iterate_spectral_norms(&body);
+            let changes = |name: &str| changes(&format!("{BODY}.{name}"));
+            self.parameters_mut().stages_mut(BODY).iterate_spectral_norms(&body, &changes);
         }
         Ok(())
     }
