@@ -10,7 +10,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Data`] for a [`Forecaster`](convgru_model::Forecaster), which continues frames, and for a network that reads several inputs or
-/// contexts.
+/// contexts, or no frames.
 pub fn frame_channels(network: &Network<f32>) -> Result<usize> {
     let refuse = |reason: String| Err(Error::Data { what: "network".into(), reason });
     match network {
@@ -26,6 +26,9 @@ pub fn frame_channels(network: &Network<f32>) -> Result<usize> {
 fn channels_of(config: &RecurrentConfig) -> std::result::Result<usize, String> {
     let contexts = config.cells().filter(|cell| cell.context == Context::Additive).count();
     match (config.inputs(), contexts) {
+        (1, _) if config.in_channels(0) == 0 => {
+            Err("it reads no frames: no stage of it has an input from outside".into())
+        }
         (1, 0) => Ok(config.in_channels(0)),
         (inputs, contexts) => Err(format!(
             "it reads {} and {}, and one sequence of frames is given; use the library, whose `Sequence` takes all of them",
@@ -44,8 +47,8 @@ fn channels_of(config: &RecurrentConfig) -> std::result::Result<usize, String> {
 /// frames: `[T, C, H, W]`; result: `[T, C', H', W']`
 ///
 /// # Errors
-/// [`Error::Data`] as [`frame_channels`] and for frames of other channels, [`Error::Model`] for a frame with a number that is NaN or
-/// infinite, and for frames that are too large.
+/// [`Error::Data`] as [`frame_channels`], for frames of other channels, for a frame with a number that is NaN or infinite, and for a frame of
+/// which the network gives such numbers; [`Error::Model`] for frames that are too large.
 ///
 /// # Example
 /// ```
@@ -106,12 +109,8 @@ fn collect(
     let mut all: Option<Tensor<f32>> = None;
     for index in 0..steps {
         let frame = Tensor::from_vec(&of_frame, frames.slice(index).to_vec())?;
-        let given = step(&frame).map_err(|error| match error {
-            convgru_model::Error::NotFinite { .. } => {
-                Error::Data { what: format!("frame {index}"), reason: error.to_string() }
-            }
-            other => other.into(),
-        })?;
+        let given = step(&frame).map_err(|error| of_frame_number(index, error))?;
+        expect_finite(index, frames, &given)?;
         let results = match &mut all {
             Some(results) => results,
             None => all.insert(Tensor::try_zeros(&[&[steps], &given.shape()[1..]].concat())?),
@@ -119,4 +118,37 @@ fn collect(
         results.slice_mut(index).copy_from_slice(given.as_slice());
     }
     all.ok_or_else(|| Error::Data { what: "frames".into(), reason: "there are none".into() })
+}
+
+/// The error of a step, with the number of its frame where a number of the frame caused it.
+fn of_frame_number(index: usize, error: convgru_model::Error) -> Error {
+    match error {
+        convgru_model::Error::NotFinite { count, of, first, .. } => Error::Data {
+            what: format!("frame {index}"),
+            reason: format!(
+                "{count} of {of} numbers are NaN, infinite or too large for 32 bits (more than 3.4e38), the first at {:?} ([C, H, W]); leave the \
+                 frame out or fill it in",
+                first.get(1..).unwrap_or_default()
+            ),
+        },
+        other => other.into(),
+    }
+}
+
+/// Fails if the network gives numbers for a frame that are not finite: sums in 32 bits were too large for them.
+fn expect_finite(index: usize, frames: &Tensor<f32>, given: &Tensor<f32>) -> Result<()> {
+    let count = given.as_slice().iter().filter(|value| !value.is_finite()).count();
+    if count == 0 {
+        return Ok(());
+    }
+    let read = (0..=index).flat_map(|read| frames.slice(read));
+    let largest = read.fold(0.0f32, |most, value| most.max(value.abs()));
+    Err(Error::Data {
+        what: format!("frame {index}"),
+        reason: format!(
+            "{count} of {} numbers that the network gives are NaN or infinite; the frames so far hold numbers up to {largest:e}, which are too \
+             large for it. Scale the frames as the network was trained",
+            given.len()
+        ),
+    })
 }

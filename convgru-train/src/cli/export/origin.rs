@@ -16,6 +16,10 @@ pub(super) fn trained_original(
     trained: &TrainedModel,
     part: Option<Part>,
 ) -> anyhow::Result<NamedNetwork<f64>> {
+    anyhow::ensure!(
+        !matches!(trained.config.model, ForecasterConfig::Mlcast(_)),
+        "--layout {ORIGINAL}: a trained network of mlcast is written by --layout {MLCAST}"
+    );
     let origin = Some(origin_of(trained, part)?);
     if let Some(part) = part {
         return Ok(NamedNetwork { origin, ..part_of(trained, part)? });
@@ -24,9 +28,6 @@ pub(super) fn trained_original(
         ForecasterConfig::Recurrent(config) => {
             let mut tensors = tensors_under(trained, "body.");
             Network::from(Recurrent::from_tensors(config.body(), &mut |name, _| take(&mut tensors, name))?)
-        }
-        ForecasterConfig::Mlcast(_) => {
-            anyhow::bail!("--layout {ORIGINAL}: a trained network of mlcast is written by --layout {MLCAST}")
         }
         config => anyhow::bail!(
             "--layout {ORIGINAL}: no other program has a whole network of the kind {}; choose one of its stacks with --part",
