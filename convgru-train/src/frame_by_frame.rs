@@ -63,8 +63,8 @@ fn channels_of(config: &RecurrentConfig) -> std::result::Result<usize, String> {
 /// frames: `[T, C, H, W]`; result: `[T, C', H', W']`
 ///
 /// # Errors
-/// [`Error::Data`] as [`frame_channels`] and for frames of other channels, [`Error::Model`] for a frame with a number that is NaN or
-/// infinite, and for frames that are too large.
+/// [`Error::Data`] as [`frame_channels`], for frames of other channels, for a frame with a number that is NaN or infinite, and for a frame of
+/// which the network gives such numbers; [`Error::Model`] for frames that are too large.
 ///
 /// # Example
 /// ```
@@ -125,12 +125,8 @@ fn collect(
     let mut all: Option<Tensor<f32>> = None;
     for index in 0..steps {
         let frame = Tensor::from_vec(&of_frame, frames.slice(index).to_vec())?;
-        let given = step(&frame).map_err(|error| match error {
-            convgru_model::Error::NotFinite { .. } => {
-                Error::Data { what: format!("frame {index}"), reason: error.to_string() }
-            }
-            other => other.into(),
-        })?;
+        let given = step(&frame).map_err(|error| of_frame_number(index, error))?;
+        expect_finite(index, frames, &given)?;
         let results = match &mut all {
             Some(results) => results,
             None => all.insert(Tensor::try_zeros(&[&[steps], &given.shape()[1..]].concat())?),
@@ -138,4 +134,37 @@ fn collect(
         results.slice_mut(index).copy_from_slice(given.as_slice());
     }
     all.ok_or_else(|| Error::Data { what: "frames".into(), reason: "there are none".into() })
+}
+
+/// The error of a step, with the number of its frame where a number of the frame caused it.
+fn of_frame_number(index: usize, error: convgru_model::Error) -> Error {
+    match error {
+        convgru_model::Error::NotFinite { count, of, first, .. } => Error::Data {
+            what: format!("frame {index}"),
+            reason: format!(
+                "{count} of {of} numbers are NaN, infinite or too large for 32 bits (more than 3.4e38), the first at {:?} ([C, H, W]); leave the \
+                 frame out or fill it in",
+                first.get(1..).unwrap_or_default()
+            ),
+        },
+        other => other.into(),
+    }
+}
+
+/// Fails if the network gives numbers for a frame that are not finite: sums in 32 bits were too large for them.
+fn expect_finite(index: usize, frames: &Tensor<f32>, given: &Tensor<f32>) -> Result<()> {
+    let count = given.as_slice().iter().filter(|value| !value.is_finite()).count();
+    if count == 0 {
+        return Ok(());
+    }
+    let read = (0..=index).flat_map(|read| frames.slice(read));
+    let largest = read.fold(0.0f32, |most, value| most.max(value.abs()));
+    Err(Error::Data {
+        what: format!("frame {index}"),
+        reason: format!(
+            "{count} of {} numbers that the network gives are NaN or infinite; the frames so far hold numbers up to {largest:e}, which are too \
+             large for it. Scale the frames as the network was trained",
+            given.len()
+        ),
+    })
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_model::composed::Bias;
+use convgru_model::composed::{Bias, RecurrentConfig};
 use convgru_model::import::layout::Layout;
 use convgru_model::import::network::SYSTEMS;
 use convgru_model::import::{
@@ -297,7 +297,35 @@ fn lines_of<T: Scalar>(NamedNetwork { name, network, origin }: &NamedNetwork<T>)
             cell.reset
         ));
     }
+    lines.extend(not_told(&config, system));
     lines
+}
+
+/// Facts of cells that names and shapes of weights do not tell, with the values that import takes; each set of facts once.
+fn not_told(config: &RecurrentConfig, system: &str) -> Option<String> {
+    let mut taken: Vec<String> = Vec::new();
+    for cell in config.cells() {
+        let of = |[rows, columns]: [usize; 2]| format!("{rows} x {columns}");
+        let padding = cell.input_padding.map_or("same".to_owned(), of);
+        let facts = format!(
+            "candidate {}, gates {}, dilation {} ({} over the input), stride {}, padding of the input {padding}",
+            cell.candidate_activation,
+            cell.gate_activation,
+            of(cell.dilation),
+            of(cell.input_dilation),
+            of(cell.input_stride)
+        );
+        if !taken.contains(&facts) {
+            taken.push(facts);
+        }
+    }
+    (!taken.is_empty()).then(|| {
+        format!(
+            "  not told by the file, taken as {system} has them: {}. A network with others gives other results: `import::network::read` of the \
+             library reads it with Hints",
+            taken.join("; ")
+        )
+    })
 }
 
 /// The prefix of a cell's tensors, or its number if the prefix is not known.

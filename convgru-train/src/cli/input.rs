@@ -14,7 +14,7 @@ pub(super) struct InputArguments {
     /// Axes of arrays, such as tchw [default: data.frames.axes of the training]
     #[arg(long, value_name = "AXES")]
     axes: Option<Axes>,
-    /// Dataset with the frames in HDF5, netCDF, Zarr and GRIB files [default: data.frames.variable of the training]
+    /// Dataset with the frames in HDF5, netCDF, Zarr and GRIB files, or array in .npz files [default: data.frames.variable or data.frames.member of the training]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     variable: Option<String>,
     /// Unit of the numbers, such as mm/h; replaces the unit in the files

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use convgru_model::Scalar;
-use convgru_model::import::{FileDescription, NamedNetwork, SafetensorsWeights, read_all};
+use convgru_model::import::{FileDescription, NEEDS_64_BITS, NamedNetwork, SafetensorsWeights, read_all};
+use convgru_model::{Network, Parameters, Scalar, Tensor};
 
 use super::TrainedModel;
 use crate::checkpoint::MAGIC;
@@ -20,7 +20,8 @@ pub enum ModelFile<T> {
 impl<T: Scalar> ModelFile<T> {
     /// Reads the bytes of a file, whichever it is; `path` is for errors.
     ///
-    /// Tensors are looked for before a network is made, and take at most the memory of the bytes, in the numbers of `T`.
+    /// Tensors are looked for before a network is made, and take at most the memory of the bytes, in the numbers of `T`. Numbers of 64 bits
+    /// are rounded to those of `T`.
     ///
     /// # Errors
     /// The errors of [`TrainedModel::from_bytes`] for a trained model; [`Error::Format`] for a file without a network, or with an incomplete
@@ -40,17 +41,61 @@ impl<T: Scalar> ModelFile<T> {
     /// # Ok::<(), convgru_train::Error>(())
     /// ```
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        Ok(match Self::networks(bytes, path)? {
+            Some(networks) => Self::Networks(networks),
+            None => Self::Trained(Box::new(TrainedModel::from_bytes(bytes, path)?)),
+        })
+    }
+
+    /// The networks of a file without a training, at least one; `None` for a trained model, which is not read.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for a file that holds no network, or one that is not whole.
+    ///
+    /// ```
+    /// use convgru_train::trainer::ModelFile;
+    ///
+    /// let error = ModelFile::<f32>::networks(b"# Notes", "notes.txt".as_ref()).unwrap_err();
+    /// assert!(error.to_string().contains("it is a text, not a file of weights"));
+    /// ```
+    pub fn networks(bytes: &[u8], path: &Path) -> Result<Option<Vec<NamedNetwork<T>>>> {
         if bytes.starts_with(&MAGIC) || is_trained(bytes) {
-            return Ok(Self::Trained(Box::new(TrainedModel::from_bytes(bytes, path)?)));
+            return Ok(None);
         }
-        let networks = read_all(bytes).map_err(|error| Error::Format {
+        let networks = read_rounded(bytes).map_err(|error| Error::Format {
             path: path.into(),
             reason: format!(
                 "neither a checkpoint nor weights of a network ({error}); `convgru import` lists the content of a file of another program"
             ),
         });
-        Ok(Self::Networks(networks?))
+        networks.map(Some)
     }
+}
+
+/// All networks of a file; where `T` does not hold its numbers of 64 bits, they are rounded.
+fn read_rounded<T: Scalar>(bytes: &[u8]) -> convgru_model::Result<Vec<NamedNetwork<T>>> {
+    match read_all(bytes) {
+        Err(convgru_model::Error::WeightFile { reason }) if reason.contains(NEEDS_64_BITS) => {
+            read_all::<f64>(bytes)?.into_iter().map(rounded).collect()
+        }
+        read => read,
+    }
+}
+
+/// A network with its numbers rounded; a number that is too large for `T` is refused.
+fn rounded<T: Scalar>(
+    NamedNetwork { name, network, origin }: NamedNetwork<f64>,
+) -> convgru_model::Result<NamedNetwork<T>> {
+    let refuse = |reason: String| Err(convgru_model::Error::WeightFile { reason });
+    let mut tensors: Vec<Tensor<T>> = Vec::new();
+    network.for_each(&mut |_, tensor| tensors.push(tensor.cast()));
+    let mut tensors = tensors.into_iter();
+    let network = Network::from_tensors(network.description(), &mut |name, _| match tensors.next() {
+        Some(tensor) if tensor.is_finite() => Ok(tensor),
+        Some(_) => refuse(format!("the weights `{name}` hold numbers that are too large for 32 bits")),
+        None => refuse(format!("there are no weights `{name}`")),
+    })?;
+    Ok(NamedNetwork { name, network, origin })
 }
 
 /// Whether the metadata of a file describe a training.

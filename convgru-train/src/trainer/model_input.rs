@@ -285,6 +285,7 @@ impl TrainedModel {
         FramesConfig {
             axes: options.axes.clone().unwrap_or(own.axes),
             variable: options.variable.clone().unwrap_or(own.variable),
+            member: options.variable.clone().unwrap_or(own.member),
             unit: options.unit.clone().unwrap_or(unit),
             range: options.range.unwrap_or(range),
             minutes_per_step: options.minutes_per_step.unwrap_or(minutes),
@@ -348,11 +349,18 @@ fn expect_suitable(options: &InputOptions, path: &Path, kind: SourceKind) -> Res
         Some((flag @ ("--axes" | "--variable"), _)) if holds_pictures(path)? => {
             refuse(flag, "pictures".into())
         }
-        _ if variable.is_some() && !dataset::has_variables(path)? => {
-            refuse("--variable", "no file with several variables, such as HDF5, netCDF, Zarr or GRIB".into())
-        }
+        _ if variable.is_some() && !dataset::has_variables(path)? && !holds_archives(path)? => refuse(
+            "--variable",
+            "no file with several variables, such as HDF5, netCDF, Zarr, GRIB or .npz".into(),
+        ),
         _ => Ok(()),
     }
+}
+
+/// Whether a path holds an archive of NumPy, whose arrays have names.
+fn holds_archives(path: &Path) -> Result<bool> {
+    let is_archive = |file: &PathBuf| file.extension().is_some_and(|own| own.eq_ignore_ascii_case("npz"));
+    Ok(is_archive(&path.to_path_buf()) || dataset::data_files(path)?.iter().any(is_archive))
 }
 
 /// Whether the frames of a path are pictures: of a GIF or an animated PNG, of a folder with images, or of folders with nothing else.

@@ -32,6 +32,11 @@ pub struct TrainedModel {
 }
 
 impl TrainedModel {
+    /// Why a network that continues frames is no trained model, and what takes it.
+    pub const NO_TRAINING: &str = "it holds an imported network without the configuration of a training, which tells what numbers mean; \
+         `train --init-from` begins with it, `export --weights` and the library read it, and `import --preset mlcast` makes a trained model of \
+         a network that mlcast trained on its scale of rain";
+
     /// Reads a checkpoint or a `model.safetensors`; the content decides which. A run's folder and names of its
     /// checkpoints in it stand for files ([`RunFolder::model_at`]).
     ///
@@ -77,14 +82,7 @@ impl TrainedModel {
                 "the metadata has no `{DESCRIPTION_ENTRY}`; only models saved by this program can be used here"
             ))
         })?;
-        let training = description.training.ok_or_else(|| {
-            refuse(
-                "it holds an imported network without the configuration of a training, which has the scale of numbers; \
-                 `train --init-from` begins with it, `export --weights` and the library read it, and `import --preset mlcast` makes a \
-                 trained model of a network that mlcast trained on its scale of rain"
-                    .to_owned(),
-            )
-        })?;
+        let training = description.training.ok_or_else(|| refuse(Self::NO_TRAINING.to_owned()))?;
         let Training { config, step } = serde_json::from_value(training).map_err(|error| {
             refuse(format!("the training in `{DESCRIPTION_ENTRY}` of the metadata cannot be read: {error}"))
         })?;

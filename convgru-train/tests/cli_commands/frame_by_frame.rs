@@ -13,7 +13,7 @@ use convgru_model::{ConvGru, ConvGruConfig, Network, Sequence, Tensor, export};
 use convgru_train::dataset::{FramesConfig, read_frames};
 use convgru_train::{ReadBudget, apply_to_frames, frame_channels};
 
-use crate::program::{array, convgru, finished_run, folder};
+use crate::program::{array, convgru, finished_run, folder, zip_of};
 
 const BINS: usize = 5;
 const CHANNELS: usize = 3;
@@ -124,10 +124,21 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
     fs::write(folder.path().join("blind.safetensors"), export::networks(&vec![blind]).unwrap()).unwrap();
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(0, 2)]), 0).unwrap();
     assert!(frame_channels(&Network::from(network)).unwrap_err().to_string().contains("reads no frames"));
+    array(&folder.path().join("one.npy"), &SHAPE[1..], number);
+    let voxels = fs::read(folder.path().join("voxels.npy")).unwrap();
+    let archive = zip_of(&[("grids.npy", &voxels), ("other.npy", &voxels)]);
+    fs::write(folder.path().join("both.npz"), archive).unwrap();
     let with = |input: &str| format!("predict --checkpoint firenet.safetensors --input {input} --out y.npy");
     for (arguments, code, told) in [
         (with("three.npy"), 1, "3 channels, but the network reads 5 channels"),
-        (with("nan.npy"), 1, "frame 1: "),
+        (with("one.npy"), 1, "--axes chw for one frame"),
+        (
+            with("both.npz"),
+            1,
+            "holds the arrays grids, other; set data.frames.member (--variable of eval, predict and watch)",
+        ),
+        (with("nan.npy"), 1, "nan.npy: frame 1: 1 of 210 numbers are NaN, infinite or too large for 32 bits"),
+        (with("nan.npy --newest 3"), 1, "nan.npy, of the newest 3 frames: frame 0: "),
         (with("two.npy --axes ntchw"), 1, "holds 2 sequences, and one is needed"),
         (
             "predict --checkpoint blind.safetensors --input voxels.npy --out y.npy".into(),
@@ -139,6 +150,8 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
         (format!("{PREDICT} --out y.npy --members all"), 2, "are for networks that continue frames"),
         (format!("{PREDICT} --out y.nc"), 2, "neither unit nor time"),
         (format!("{PREDICT} --out y.npy --picture-range 1,0"), 2, "the second one larger"),
+        (format!("{PREDICT} --out y.npy --picture-range 0,1e-50"), 2, "0e0 and 0e0 in 32 bits"),
+        (format!("{PREDICT} --out y.npy --picture-range 0,1e39"), 2, "0e0 and inf in 32 bits"),
         (format!("{PREDICT} --out voxels.npy"), 2, "voxels.npy"),
     ] {
         let ran = convgru(folder.path(), &arguments);
@@ -146,6 +159,104 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
         assert!(ran.stderr.contains(told), "{arguments}: {}", ran.stderr);
         assert!(!folder.path().join("y.npy").exists());
     }
+    // As the errors say.
+    for more in ["one.npy --axes chw --out frame.npy", "both.npz --variable grids --out grids.npy"] {
+        convgru(folder.path(), &format!("predict --checkpoint firenet.safetensors --input {more}"))
+            .succeeded();
+    }
+    convgru(folder.path(), &format!("{PREDICT} --out frames.npy")).succeeded();
+    assert_eq!(numbers(&folder.path().join("frame.npy")).0, [1, 1, 6, 7]);
+    assert_eq!(numbers(&folder.path().join("grids.npy")), numbers(&folder.path().join("frames.npy")));
+}
+
+/// Sums of such numbers are infinite in 32 bits.
+#[test]
+fn results_that_are_not_finite_are_refused() {
+    let folder = imported();
+    array(&folder.path().join("large.npy"), &SHAPE, |i| if i == 300 { 3e38 } else { 1.0 });
+    let large = "predict --checkpoint firenet.safetensors --input large.npy";
+    for out in ["y.npy", "y.gif", "pictures"] {
+        let ran = convgru(folder.path(), &format!("{large} --out {out}"));
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        let told = [
+            "large.npy: frame 1: ",
+            "of 42 numbers that the network gives are NaN or infinite",
+            "up to 3e38",
+        ];
+        assert!(told.iter().all(|told| ran.stderr.contains(told)), "{}", ran.stderr);
+        assert!(!folder.path().join(out).exists());
+    }
+}
+
+#[test]
+fn foreign_files_are_read_in_64_bits_or_refused_with_the_reason() {
+    let folder = imported();
+    let write = |name: &str, tensors: Vec<(String, Tensor<f64>)>| {
+        let theirs = NamedTensors { tensors, skipped: Vec::new() };
+        fs::write(folder.path().join(name), export::to_safetensors(&theirs, &[]).unwrap()).unwrap();
+    };
+    let wide = |scale: f64, prefix: &str| -> Vec<(String, Tensor<f64>)> {
+        let scaled = |tensor: &Tensor<f32>| {
+            Tensor::from_fn(tensor.shape(), |i| scale * f64::from(tensor.as_slice()[i]))
+        };
+        tensors().iter().map(|(name, tensor)| (format!("{prefix}{name}"), scaled(tensor))).collect()
+    };
+    // No number of it has 32 bits, and each is the nearest one to a number of the imported network.
+    write("wide.safetensors", wide(1.0 + 1e-12, ""));
+    convgru(folder.path(), &format!("{PREDICT} --out frames.npy")).succeeded();
+    convgru(folder.path(), "predict --checkpoint wide.safetensors --input voxels.npy --out wide.npy")
+        .succeeded();
+    assert_eq!(numbers(&folder.path().join("wide.npy")), numbers(&folder.path().join("frames.npy")));
+
+    write("vast.safetensors", wide(1e200, ""));
+    let mut broken = wide(1.0, "");
+    broken[0].1.as_mut_slice()[3] = f64::NAN;
+    write("nan.safetensors", broken);
+    let cell = |prefix: &str| {
+        let gates = ["convz", "convr", "convq"];
+        gates.map(|gate| (format!("{prefix}.{gate}.weight"), Tensor::from_fn(&[2, 5, 3, 3], |i| i as f64)))
+    };
+    write("several.safetensors", [cell("one"), cell("two")].concat());
+    fs::write(folder.path().join("notes.txt"), "The weights are elsewhere.\n").unwrap();
+    fs::write(folder.path().join("nothing.pth"), "").unwrap();
+    for (file, told) in [
+        ("vast.safetensors", "hold numbers that are too large for 32 bits"),
+        ("nan.safetensors", "the tensor `head.conv.conv2d.weight` holds numbers that are NaN or infinite"),
+        ("several.safetensors", "holds 2 networks, `one.`, `two.`, and one is needed"),
+        ("notes.txt", "it is a text, not a file of weights"),
+        ("nothing.pth", "the file is empty"),
+    ] {
+        for more in ["", " --frames 2"] {
+            let predict = format!("predict --checkpoint {file} --input voxels.npy --out y.npy{more}");
+            let ran = convgru(folder.path(), &predict);
+            assert_eq!(ran.code, Some(1), "{predict}: {}", ran.stderr);
+            assert!(ran.stderr.contains(file) && ran.stderr.contains(told), "{predict}: {}", ran.stderr);
+        }
+    }
+}
+
+/// Four axes are `[T, C, H, W]`, three are `[T, H, W]`.
+#[test]
+fn frames_of_one_channel_have_the_axes_that_are_documented() {
+    let folder = folder();
+    let gates = ["convz", "convr", "convq"];
+    let weight = || Tensor::from_fn(&[2, 3, 3, 3], |i| (i % 7) as f32 / 20.0 - 0.1);
+    let tensors = gates.map(|gate| (format!("gru.{gate}.weight"), weight())).into();
+    let theirs = NamedTensors { tensors, skipped: Vec::new() };
+    fs::write(folder.path().join("theirs.safetensors"), export::to_safetensors(&theirs, &[]).unwrap())
+        .unwrap();
+    convgru(folder.path(), "import --input theirs.safetensors --out ours.safetensors").succeeded();
+    array(&folder.path().join("four.npy"), &[5, 1, 12, 10], number);
+    array(&folder.path().join("three.npy"), &[5, 12, 10], number);
+    for name in ["four", "three"] {
+        let predict =
+            format!("predict --checkpoint ours.safetensors --input {name}.npy --out {name}-states.npy");
+        convgru(folder.path(), &predict).succeeded();
+        assert_eq!(numbers(&folder.path().join(format!("{name}-states.npy"))).0, [5, 2, 12, 10]);
+    }
+    let [four, three] =
+        ["four-states.npy", "three-states.npy"].map(|name| numbers(&folder.path().join(name)));
+    assert_eq!(four, three);
 }
 
 #[test]
@@ -211,4 +322,8 @@ fn frames_that_do_not_fit_are_refused_with_the_numbers() {
     let network = Network::Recurrent(Recurrent::new(config, 0).unwrap());
     let text = frame_channels(&network).unwrap_err().to_string();
     assert!(text.contains("it reads 1 input and 1 context"), "{text}");
+    let network =
+        Network::Recurrent(Recurrent::new(RecurrentConfig::chain([CellConfig::new(0, 2)]), 0).unwrap());
+    let text = frame_channels(&network).unwrap_err().to_string();
+    assert!(text.contains("it reads no frames"), "{text}");
 }

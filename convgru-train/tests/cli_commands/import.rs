@@ -7,7 +7,7 @@ use convgru_model::import::NamedTensors;
 use convgru_model::{Tensor, export, import};
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::program::{convgru, folder};
+use crate::program::{convgru, folder, zip_of};
 
 /// Writes tensors of 64 bits.
 fn write(path: &Path, tensors: &[(String, Tensor<f64>)]) {
@@ -91,6 +91,8 @@ fn plain_cells_of_other_systems_are_written_for_the_fused_engine() {
     let ran = convgru(folder.path(), "import --input mvs.safetensors --out ours.safetensors").succeeded();
     assert!(ran.stdout.contains("module.iter_mvs.gru.  1 cell of iter_mvs, a ConvGru"), "{}", ran.stdout);
     assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, dilated 2 x 2"), "{}", ran.stdout);
+    let said = "not told by the file, taken as iter_mvs has them: candidate tanh, gates sigmoid, dilation 2 x 2 (2 x 2 over the input), stride 1 x 1";
+    assert!(ran.stdout.contains(said), "{}", ran.stdout);
     let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
     let named = import::read_all::<f64>(&bytes).unwrap().remove(0);
     assert_eq!(named.origin.unwrap().system, "iter_mvs");
@@ -166,23 +168,6 @@ fn json_tells_every_tensor_that_is_left() {
     assert!(json["out"].is_null());
 }
 
-/// A zip archive of one entry that is not compressed.
-fn zip_of(name: &str, data: &[u8]) -> Vec<u8> {
-    let short = |number: usize| u16::try_from(number).unwrap().to_le_bytes();
-    let long = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
-    // Checksums are not looked at.
-    let sizes = [long(0), long(data.len()), long(data.len())].concat();
-    let common = [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &sizes, &short(name.len()), &[0, 0]].concat();
-    let mut bytes = [b"PK\x03\x04", &common[..], name.as_bytes(), data].concat();
-    let directory = bytes.len();
-    bytes.extend([b"PK\x01\x02\x14\x00", &common[..], &[0; 14], name.as_bytes()].concat());
-    let size = bytes.len() - directory;
-    bytes.extend(
-        [b"PK\x05\x06", &[0, 0, 0, 0, 1, 0, 1, 0][..], &long(size), &long(directory), &[0, 0]].concat(),
-    );
-    bytes
-}
-
 #[test]
 fn files_without_cells_are_errors_that_say_why() {
     let folder = folder();
@@ -202,7 +187,7 @@ fn files_without_cells_are_errors_that_say_why() {
     fs::write(folder.path().join("notes.txt"), "The weights are elsewhere.\n").unwrap();
     fs::write(folder.path().join("keras.h5"), b"\x89HDF\r\n\x1a\n\0\0").unwrap();
     fs::write(folder.path().join("dictionary.npy"), b"\x93NUMPY\x01\x00v\x00{'descr': '|O'").unwrap();
-    fs::write(folder.path().join("arrays.npz"), zip_of("convz.npy", b"\x93NUMPY")).unwrap();
+    fs::write(folder.path().join("arrays.npz"), zip_of(&[("convz.npy", b"\x93NUMPY")])).unwrap();
     for (file, words) in [
         ("slam.safetensors", "it looks like droid, but: the weights have no tensor `update.gru.w.weight`"),
         ("empty.safetensors", "0 tensors, and no cell of a known system"),

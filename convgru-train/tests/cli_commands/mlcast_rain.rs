@@ -213,4 +213,11 @@ fn an_imported_network_of_the_package_forecasts_rain_with_the_scale_of_the_prese
     assert_eq!(convgru(folder.path(), all).succeeded().json()["shape"][0], 2);
     let ran = convgru(folder.path(), "import --input theirs.safetensors --preset mlcast");
     assert_eq!(ran.code, Some(2), "{ran:?}");
+    let export = "export --checkpoint ours.safetensors --out back.safetensors --layout";
+    let ran = convgru(folder.path(), &format!("{export} original"));
+    assert!(ran.code == Some(1) && ran.stderr.contains("is written by --layout mlcast"), "{ran:?}");
+    convgru(folder.path(), &format!("{export} mlcast")).succeeded();
+    let back = convgru_model::import::named_tensors(&fs::read(path("back.safetensors")).unwrap()).unwrap();
+    let given = convgru_model::import::named_tensors(&fs::read(path("theirs.safetensors")).unwrap()).unwrap();
+    assert_eq!(back.tensors, given.tensors);
 }

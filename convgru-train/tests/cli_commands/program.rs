@@ -128,3 +128,21 @@ pub(crate) fn finished_run() -> &'static Path {
 pub(crate) fn weights() -> PathBuf {
     finished_run().join("runs/tiny/model.safetensors")
 }
+
+/// A zip archive of entries that are not compressed. Checksums are not looked at.
+pub(crate) fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let short = |number: usize| u16::try_from(number).unwrap().to_le_bytes();
+    let long = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    for (name, data) in entries {
+        let sizes = [long(0), long(data.len()), long(data.len())].concat();
+        let common = [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &sizes, &short(name.len()), &[0, 0]].concat();
+        let place = long(bytes.len());
+        bytes.extend([b"PK\x03\x04", &common[..], name.as_bytes(), data].concat());
+        let entry = [b"PK\x01\x02\x14\x00", &common[..], &[0; 10], &place, name.as_bytes()].concat();
+        directory.extend(entry);
+    }
+    let count = short(entries.len());
+    let end = [&[0; 4][..], &count, &count, &long(directory.len()), &long(bytes.len()), &[0, 0]].concat();
+    [bytes, directory, b"PK\x05\x06".to_vec(), end].concat()
+}

@@ -17,6 +17,10 @@ pub(super) fn trained_original(
     trained: &TrainedModel,
     part: Option<Part>,
 ) -> anyhow::Result<NamedNetwork<f64>> {
+    anyhow::ensure!(
+        !matches!(trained.config.model, ForecasterConfig::Mlcast(_)),
+        "--layout {ORIGINAL}: a trained network of mlcast is written by --layout {MLCAST}"
+    );
     let began_with = network_of_init(trained, part)?;
     let origin = began_with.origin;
     if let Some(part) = part {
@@ -27,9 +31,6 @@ pub(super) fn trained_original(
             expect_no_more_stages(&config.stages, &began_with.network, origin.as_ref())?;
             let mut tensors = tensors_under(trained, "body.");
             Network::from(Recurrent::from_tensors(config.body(), &mut |name, _| take(&mut tensors, name))?)
-        }
-        ForecasterConfig::Mlcast(_) => {
-            anyhow::bail!("--layout {ORIGINAL}: a trained network of mlcast is written by --layout {MLCAST}")
         }
         config => anyhow::bail!(
             "--layout {ORIGINAL}: no other program has a whole network of the kind {}; choose one of its stacks with --part",

@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use convgru_model::import::{FileDescription, read_all, safetensors_metadata};
+use anyhow::Context;
 use convgru_model::{Network, Tensor};
-use convgru_train::checkpoint::MAGIC;
 use convgru_train::dataset::{Axes, FramesConfig, InputOptions, read_numbers};
 use convgru_train::forecast::{Form, expect_writable};
 use convgru_train::printable::printable;
-use convgru_train::trainer::{RunFolder, with_threads};
+use convgru_train::trainer::{ModelFile, RunFolder, TrainedModel, with_threads};
 use convgru_train::{ReadBudget, apply_to_frames, frame_channels, media, read_file};
 use serde_json::json;
 
@@ -17,26 +16,17 @@ use super::super::input::MembersArgument;
 use super::super::{exit_codes, out, output};
 use super::Predict;
 
-/// The network of a file without a training: a file of `convgru import`, or weights of another program. `None` for a trained model, and for
-/// a file without a network, which the reader of trained models refuses.
+/// The network of a file without a training: a file of `convgru import`, or weights of another program. `None` for a trained model, and where
+/// there is no file, which the reader of trained models refuses.
 ///
 /// # Errors
-/// If the file cannot be read, or holds several networks.
+/// If the file cannot be read or holds no network, several networks, or one that continues frames.
 pub(super) fn imported(checkpoint: &Path) -> anyhow::Result<Option<Network<f32>>> {
     let path = RunFolder::model_at(checkpoint);
     if !path.is_file() {
         return Ok(None);
     }
-    let bytes = read_file(&path)?;
-    let described = safetensors_metadata(&bytes).and_then(|metadata| FileDescription::among(&metadata));
-    let is_trained = matches!(described, Ok(Some(description)) if description.training.is_some());
-    if is_trained || bytes.starts_with(&MAGIC) {
-        return Ok(None);
-    }
-    let Ok(mut networks) = read_all::<f32>(&bytes) else { return Ok(None) };
-    if networks.iter().any(|named| matches!(named.network, Network::Forecaster(_))) {
-        return Ok(None);
-    }
+    let Some(mut networks) = ModelFile::networks(&read_file(&path)?, &path)? else { return Ok(None) };
     let names: Vec<String> = networks.iter().map(|named| format!("`{}`", named.name)).collect();
     anyhow::ensure!(
         networks.len() == 1,
@@ -45,7 +35,14 @@ pub(super) fn imported(checkpoint: &Path) -> anyhow::Result<Option<Network<f32>>
         networks.len(),
         names.join(", ")
     );
-    Ok(networks.pop().map(|named| named.network))
+    let network = networks.pop().map(|named| named.network);
+    anyhow::ensure!(
+        !matches!(network, Some(Network::Forecaster(_))),
+        "{}: {}",
+        printable(&path),
+        TrainedModel::NO_TRAINING
+    );
+    Ok(network)
 }
 
 impl Predict {
@@ -55,7 +52,8 @@ impl Predict {
         out::expect_free(&self.out, &[&self.input, &RunFolder::model_at(&self.checkpoint)])?;
         expect_writable(&self.out, &self.input)?;
         let frames = self.read_frames(frame_channels(network)?)?;
-        let results = with_threads(self.threads, || apply_to_frames(network, &frames))??;
+        let results = with_threads(self.threads, || apply_to_frames(network, &frames))?;
+        let results = results.with_context(|| self.name_of_frames())?;
         self.write_results(&results)?;
         self.report_results(&frames, &results)
     }
@@ -93,24 +91,20 @@ impl Predict {
 
     /// The numbers of the input as they are, `[T, C, H, W]`.
     fn read_frames(&self, channels: usize) -> anyhow::Result<Tensor<f32>> {
-        let InputOptions { axes, variable, .. } = self.reading.options();
-        let usual = if channels > 1 { "tchw".parse::<Axes>() } else { Ok(Axes::default()) };
-        let mut config = FramesConfig { channels, ..FramesConfig::default() };
-        config.axes = axes.map_or(usual, Ok).map_err(anyhow::Error::msg)?;
-        config.variable = variable.unwrap_or(config.variable);
-        let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
-        let numbers = read_numbers(&self.input, &config, &budget)?;
+        let numbers = self.read_numbers()?;
         let &[sequences, steps, channels_read, height, width] = numbers.shape() else {
             unreachable!("numbers are [N, T, C, H, W]");
         };
         let path = printable(&self.input);
         anyhow::ensure!(
             sequences == 1,
-            "{path}: holds {sequences} sequences, and one is needed; the axes of an array are set by --axes"
+            "{path}: holds {sequences} sequences, and one is needed; the axes of an array are set by --axes, such as --axes tchw"
         );
         anyhow::ensure!(
             channels_read == channels,
-            "{path}: has frames with {}, but the network reads {}; a voxel grid has a channel for each bin of time",
+            "{path}: has {} with {}, but the network reads {}; a voxel grid has a channel for each bin of time. The axes of an array are set by \
+             --axes, such as --axes tchw, or --axes chw for one frame",
+            output::counted(steps, "frame"),
             output::counted(channels_read, "channel"),
             output::counted(channels, "channel")
         );
@@ -118,6 +112,31 @@ impl Predict {
         let frame = channels * height * width;
         let values = numbers.as_slice()[(steps - kept) * frame..].to_vec();
         Ok(Tensor::from_vec(&[kept, channels, height, width], values)?)
+    }
+
+    /// The numbers of the input, `[N, T, C, H, W]`. Where no axes are named, four axes are `[T, C, H, W]`, and names and shape tell others.
+    fn read_numbers(&self) -> anyhow::Result<Tensor<f32>> {
+        let InputOptions { axes, variable, .. } = self.reading.options();
+        let read = |axes: Axes| {
+            let name = variable.clone().unwrap_or_default();
+            let config =
+                FramesConfig { axes, member: name.clone(), variable: name, ..FramesConfig::default() };
+            read_numbers(&self.input, &config, &ReadBudget::new(self.memory_mib, "--memory-mib"))
+        };
+        if let Some(axes) = axes {
+            return Ok(read(axes)?);
+        }
+        let usual = "tchw".parse::<Axes>().map_err(anyhow::Error::msg)?;
+        Ok(read(usual).or_else(|_| read(Axes::default()))?)
+    }
+
+    /// The input for errors that number its frames, with where the numbers begin.
+    fn name_of_frames(&self) -> String {
+        let path = printable(&self.input);
+        match self.newest {
+            Some(newest) => format!("{path}, of the newest {}", output::counted(newest, "frame")),
+            None => path.to_string(),
+        }
     }
 
     fn write_results(&self, results: &Tensor<f32>) -> anyhow::Result<()> {
@@ -129,7 +148,7 @@ impl Predict {
                 &"tchw".parse::<Axes>().map_err(anyhow::Error::msg)?,
             )?);
         }
-        let [low, high] = self.picture_range.unwrap_or([0.0, 1.0]).map(|number| number as f32);
+        let [low, high] = self.picture_range.unwrap_or([0.0, 1.0]);
         let mut shades = results.clone();
         shades.as_mut_slice().iter_mut().for_each(|value| *value = (*value - low) / (high - low));
         Ok(media::write_frames(&self.out, &shades)?)

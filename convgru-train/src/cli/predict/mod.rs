@@ -56,8 +56,8 @@ pub(crate) struct Predict {
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
     /// Numbers that are black and white in pictures of a network that continues no frames [default: 0,1]
-    #[arg(long, value_name = "LOW,HIGH", value_parser = super::input::range, allow_hyphen_values = true)]
-    picture_range: Option<[f64; 2]>,
+    #[arg(long, value_name = "LOW,HIGH", value_parser = picture_range, allow_hyphen_values = true)]
+    picture_range: Option<[f32; 2]>,
     /// Limit of the memory for reading the frames, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = super::mebibytes)]
     memory_mib: usize,
@@ -135,4 +135,15 @@ impl Predict {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Two numbers of 32 bits with a comma between them, the second one larger.
+fn picture_range(text: &str) -> Result<[f32; 2], String> {
+    let [low, high] = super::input::range(text)?.map(|number| number as f32);
+    if low < high && (high - low).is_finite() {
+        return Ok([low, high]);
+    }
+    Err(format!(
+        "the numbers are {low:e} and {high:e} in 32 bits; the second one must be larger, and the range at most 3.4e38"
+    ))
 }

@@ -83,7 +83,7 @@ impl Npz {
             }
             let shown: Vec<String> = arrays.iter().take(20).map(|name| short(&bare(name))).collect();
             format!(
-                "holds the arrays {}; set data.frames.member to the one with the frames (it is \"{named}\")",
+                "holds the arrays {}; set data.frames.member (--variable of eval, predict and watch) to the one with the frames (it is \"{named}\")",
                 shown.join(", ")
             )
         })
