@@ -1,5 +1,6 @@
 //! What training steps keep, and how far back their gradients go.
 
+use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
 use convgru_kernels::{Extent, Scalar};
@@ -39,7 +40,8 @@ impl Limits {
         let mut kept: Vec<usize> = passes.iter().map(|pass| pass.steps).collect();
         let mut order: Vec<usize> = (0..passes.len()).collect();
         order.retain(|&index| passes[index].steps_again() < passes[index].steps);
-        order.sort_by_key(|&index| passes[index].operations());
+        // Of as many operations the stack with more to give first.
+        order.sort_by_key(|&index| (passes[index].operations(), Reverse(passes[index].bytes(kept[index]))));
         let mut again = 0u128;
         for index in order {
             again = again.saturating_add(passes[index].operations());
