@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use convgru_model::ForecasterConfig;
 use convgru_train::Error;
 use convgru_train::config::{Preset, RunConfig};
 use convgru_train::dataset::{SourceKind, detect};
@@ -91,6 +92,13 @@ impl ConfigurationArguments {
             let weights = InitialWeights::read(&file)?;
             if !self.gives_a_model()? {
                 config.model = weights.network_for(&config.model);
+            } else if !self.has_model_in_file()? && is_mlcast(&config) {
+                // Networks of mlcast tell how large they are, and not how they are used.
+                let network = weights.network_for(&config.model);
+                let taken = RunConfig { model: network, ..config.clone() };
+                if is_mlcast(&taken) {
+                    config = taken.with_all(&self.of_model())?;
+                }
             }
             config.init.from = weights.path().to_path_buf();
         }
@@ -115,10 +123,19 @@ impl ConfigurationArguments {
 
     /// Whether the command line or its file says anything about the network.
     fn gives_a_model(&self) -> anyhow::Result<bool> {
-        let is_of_model = |set: &String| key_of(set).split('.').next() == Some("model");
+        Ok(!self.of_model().is_empty() || self.has_model_in_file()?)
+    }
+
+    /// What the command line says about the network.
+    fn of_model(&self) -> Vec<String> {
+        let is_of_model = |set: &&String| key_of(set).split('.').next() == Some("model");
+        self.set.iter().filter(is_of_model).cloned().collect()
+    }
+
+    /// Whether the file of the command line says anything about the network.
+    fn has_model_in_file(&self) -> anyhow::Result<bool> {
         let in_file = |path: &PathBuf| RunConfig::has_section_in_file(path, "model");
-        Ok(self.set.iter().any(is_of_model)
-            || self.config.as_ref().map(in_file).transpose()?.unwrap_or(false))
+        Ok(self.config.as_ref().map(in_file).transpose()?.unwrap_or(false))
     }
 
     /// As [`fresh`](Self::fresh), of a configuration that can work.
@@ -340,6 +357,11 @@ fn possible(preset: Preset) -> PossibleValue {
 fn held(data: &Path) -> anyhow::Result<SourceKind> {
     own_files::expect_data(data).with_context(|| "--data")?;
     detect(data).with_context(|| format!("--data {}", printable(data)))
+}
+
+/// Whether the network is one of mlcast.
+fn is_mlcast(config: &RunConfig) -> bool {
+    matches!(config.model, ForecasterConfig::Mlcast(_))
 }
 
 /// A learning rate on the command line.

@@ -175,7 +175,9 @@ impl Import {
         };
         let trained = TrainedModel::of_mlcast(forecaster, self.members)
             .with_context(|| format!("{}: --preset mlcast", printable(&self.input)))?;
-        Ok(trained.write(path)?)
+        let bytes = trained.to_safetensors()?;
+        out::expect_earlier(path, &bytes)?;
+        Ok(write_atomically(path, &bytes)?)
     }
 }
 

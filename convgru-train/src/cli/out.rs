@@ -40,7 +40,10 @@ pub(super) fn expect_earlier(out: &Path, new: &[u8]) -> anyhow::Result<()> {
 fn kind(bytes: &[u8]) -> Option<String> {
     if let Ok(metadata) = safetensors_metadata(bytes) {
         let of_description = |text: &String| match FileDescription::from_json(text) {
-            Ok(description) if description.training.is_some() => "trained model",
+            Ok(FileDescription { training: Some(training), .. }) => match training["step"].as_u64() {
+                Some(0) => "model of no step",
+                _ => "trained model",
+            },
             _ => "networks",
         };
         let own = metadata.get(DESCRIPTION_ENTRY).map(of_description);

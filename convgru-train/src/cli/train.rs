@@ -122,6 +122,7 @@ impl Train {
         if let Some(weights) = trainer.begun_with() {
             output::note(&format!("beginning with {weights}"));
         }
+        trainer.doubts().iter().for_each(|doubt| output::warn(doubt));
         let folder = trainer.folder().clone();
         if self.resume.is_none() && folder.name() != name {
             output::note(&format!(
@@ -273,11 +274,11 @@ fn next_commands(trained: &TrainedRun, folder: &RunFolder) -> Vec<String> {
     let continued = output::shell_path(&folder.path().join("continued.gif"));
     let steps = trained.model.config.data.output_frames;
     let eval = format!("{program} eval --checkpoint {weights}");
-    if let Err(error) = expect_whole_images(trained) {
+    if let Err(error) = expect_whole_frames(trained) {
         output::note(&format!("{error}; \"next\" therefore has no command that continues whole images"));
         return vec![format!("{eval} --baselines")];
     }
-    let input = example_input(trained, folder);
+    let input = Example::of(trained).map_or_else(|| pictures(trained, folder), |example| example.arguments());
     vec![
         eval,
         format!(
@@ -286,22 +287,61 @@ fn next_commands(trained: &TrainedRun, folder: &RunFolder) -> Vec<String> {
     ]
 }
 
-/// Fails if the network learned from parts of radar images and cannot read whole ones.
-fn expect_whole_images(trained: &TrainedRun) -> convgru_train::Result<()> {
-    let config = &trained.model.config;
-    let (Source::Radar(_), Some(data)) = (&config.data.source, config.data_folder()) else { return Ok(()) };
-    let newest = InputOptions { newest: Some(1), ..InputOptions::default() };
-    let budget = ReadBudget::new(config.data.memory_mib, "data.memory_mib");
+/// Fails if the network learned from parts of frames of rain and cannot read whole ones.
+fn expect_whole_frames(trained: &TrainedRun) -> convgru_train::Result<()> {
+    let Some(Example { data, unit, minutes, .. }) = Example::of(trained) else { return Ok(()) };
+    let newest = InputOptions {
+        newest: Some(1),
+        unit: unit.map(str::to_owned),
+        minutes_per_step: minutes,
+        ..InputOptions::default()
+    };
+    let budget = ReadBudget::new(trained.model.config.data.memory_mib, "data.memory_mib");
     trained.model.read_input(data, &newest, &budget).map(drop)
 }
 
-/// The input of an example: pictures of a sequence, with what they stand for where numbers have a unit or a range; of radar images the data.
-fn example_input(trained: &TrainedRun, folder: &RunFolder) -> String {
+/// The data of a training on rain as an input, which pictures of them are none of.
+struct Example<'a> {
+    data: &'a Path,
+    /// The unit and the minutes from a frame to the next, where the configuration tells them and not the files.
+    unit: Option<&'a str>,
+    minutes: Option<f64>,
+    /// How many frames are read, where it is not the usual number.
+    newest: Option<usize>,
+}
+
+impl<'a> Example<'a> {
+    /// Of radar images, and of frames that are read as rain.
+    fn of(trained: &'a TrainedRun) -> Option<Self> {
+        let config = &trained.model.config;
+        match (&config.data.source, config.data_folder()?) {
+            (Source::Radar(_), data) => Some(Self { data, unit: None, minutes: None, newest: None }),
+            (Source::Frames(frames), data) if frames.rain.is_some() => Some(Self {
+                data,
+                unit: Some(frames.unit.as_str()).filter(|unit| !unit.is_empty()),
+                minutes: Some(frames.minutes_per_step).filter(|&minutes| minutes > 0.0),
+                newest: Some(config.data.input_frames),
+            }),
+            _ => None,
+        }
+    }
+
+    /// What follows `--input`.
+    fn arguments(&self) -> String {
+        let unit = self.unit.map(|unit| format!(" --unit {}", output::shell_path(Path::new(unit))));
+        let minutes = self.minutes.map(|minutes| format!(" --minutes-per-step {minutes}"));
+        let newest = self.newest.map(|newest| format!(" --newest {newest}"));
+        let options: String = [unit, minutes, newest].into_iter().flatten().collect();
+        format!("{}{options}", output::shell_path(self.data))
+    }
+}
+
+/// Pictures of a sequence as the input of an example, with what they stand for where numbers have a unit or a range.
+fn pictures(trained: &TrainedRun, folder: &RunFolder) -> String {
     let config = &trained.model.config;
     let example = output::shell_path(&folder.example());
-    match (&config.data.source, &config.data.found, config.data_folder()) {
-        (Source::Radar(_), _, Some(data)) => output::shell_path(data),
-        (Source::Frames(_), Some(found), _) if !found.full_scale => {
+    match (&config.data.source, &config.data.found) {
+        (Source::Frames(_), Some(found)) if !found.full_scale => {
             let ([low, high], unit) = (found.range, output::shell_path(Path::new(&found.unit)));
             let unit = if found.unit.is_empty() { String::new() } else { format!(" --unit {unit}") };
             format!("{example} --range={low},{high}{unit}")

@@ -135,7 +135,7 @@ impl RainScale {
 }
 
 /// Minutes over which an amount of rain is taken to have fallen.
-const AMOUNT_MINUTES: f64 = 5.0;
+pub(super) const AMOUNT_MINUTES: f64 = 5.0;
 
 /// The units of rain that are read as rain rates, for messages.
 const UNITS: &str = "mm/h (kg m-2 h-1), kg m-2 s-1 (mm/s), and mm or kg m-2 of five minutes";

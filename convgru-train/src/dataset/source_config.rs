@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DigitsConfig, FramesConfig, RadarConfig};
+use super::{DigitsConfig, FramesConfig, RadarConfig, RainScale};
 
 /// Where sequences come from, with the settings that this source has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,15 @@ impl Source {
     /// The name in a configuration.
     pub fn name(&self) -> &'static str {
         self.kind().name()
+    }
+
+    /// How rain rates become values: of radar images, and of frames that are read as rain.
+    pub fn rain(&self) -> Option<RainScale> {
+        match self {
+            Self::Strokes(_) | Self::Mnist(_) => None,
+            Self::Radar(radar) => Some(radar.rain()),
+            Self::Frames(frames) => frames.rain.clone(),
+        }
     }
 
     /// The source of a kind: this one where it is of that kind, otherwise its defaults. Both kinds of digits have the same settings, which

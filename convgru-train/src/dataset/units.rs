@@ -1,6 +1,6 @@
 //! What the values of pixels mean.
 
-use convgru_model::Tensor;
+use convgru_model::{Tensor, mean_of_members};
 use rayon::prelude::*;
 
 /// What a value of a pixel, 0 to 1, stands for.
@@ -75,6 +75,35 @@ impl Quantity {
     /// values: any; result: the same
     pub fn in_units(&self, values: &Tensor<f32>) -> Tensor<f32> {
         self.each(values, |value| self.transform.to_units(value))
+    }
+
+    /// The forecast of an ensemble as numbers of the unit: values outside of 0 to 1 are brought to the nearest of them, and the numbers of the members
+    /// are averaged. Where the unit is no linear function of values, as rain rates in mm/h of values in dBZ, the number of the mean value is another
+    /// one: dBZ grow with the logarithm of the rate, so that it would be less rain.
+    ///
+    /// # Shapes
+    /// predicted: `[T, N, K C, H, W]` of `members` K; result: `[T, N, C, H, W]`
+    ///
+    /// # Errors
+    /// Those of [`mean_of_members`].
+    ///
+    /// ```
+    /// use convgru_model::Tensor;
+    /// use convgru_train::dataset::{Quantity, RainScale};
+    ///
+    /// let rain = RainScale::default().quantity(None);
+    /// let rates = Tensor::from_vec(&[1, 1, 2, 1, 1], vec![1.0, 9.0])?; // mm/h of two members
+    /// let mean = rain.mean_of_members(rain.in_values(&rates), 2)?;
+    /// assert!((mean.as_slice()[0] - 5.0).abs() < 1e-4);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn mean_of_members(
+        &self,
+        mut predicted: Tensor<f32>,
+        members: usize,
+    ) -> convgru_model::Result<Tensor<f32>> {
+        predicted.as_mut_slice().iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+        mean_of_members(self.in_units(&predicted), members)
     }
 
     fn each(&self, tensor: &Tensor<f32>, of: impl Fn(f64) -> f64 + Sync) -> Tensor<f32> {

@@ -1,6 +1,6 @@
 //! Forecasts of trained networks.
 
-use convgru_model::{Tensor, mean_of_members};
+use convgru_model::Tensor;
 
 use super::{About, Forecast, ForecastTimes, Provenance};
 use crate::dataset::{Axes, Description, Input, Quantity};
@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// Which forecasts of an ensemble are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Members {
-    /// Their mean.
+    /// Their mean, in the unit of the data.
     #[default]
     Mean,
     /// Each of them.
@@ -65,7 +65,8 @@ impl Forecast {
         Self::of_prediction(predicted, trained.model.members(), members, LastFrame::of(input), provenance)
     }
 
-    /// A forecast that a network of `count` members made; numbers outside of 0 to 1 are brought to the nearest of them.
+    /// A forecast that a network of `count` members made; values outside of 0 to 1 are brought to the nearest of them. The mean is the mean of numbers
+    /// in the unit of the data ([`Quantity::mean_of_members`]).
     ///
     /// # Shapes
     /// predicted: `[T, 1, K C, H, W]` of `count` members K
@@ -73,29 +74,29 @@ impl Forecast {
     /// # Errors
     /// [`Error::Data`] or [`Error::Model`] for another shape.
     pub fn of_prediction(
-        predicted: Tensor<f32>,
+        mut predicted: Tensor<f32>,
         count: usize,
         members: Members,
         last: LastFrame,
         provenance: Provenance,
     ) -> Result<Self> {
+        let LastFrame { valid, quantity, description, axes, time } = last;
         let is_mean = members == Members::Mean && count > 1;
-        let (mut predicted, count) = match members {
-            Members::Mean => (mean_of_members(predicted, count)?, 1),
-            Members::All => (predicted, count),
+        let (numbers, count) = match members {
+            Members::Mean => (quantity.mean_of_members(predicted, count)?, 1),
+            Members::All => {
+                predicted.as_mut_slice().iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+                (quantity.in_units(&predicted), count)
+            }
         };
-        for value in predicted.as_mut_slice() {
-            *value = value.clamp(0.0, 1.0);
-        }
-        let &[steps, 1, channels, height, width] = predicted.shape() else {
+        let &[steps, 1, channels, height, width] = numbers.shape() else {
             let reason =
-                format!("a prediction of shape {:?} where [T, 1, K C, H, W] is needed", predicted.shape());
+                format!("a prediction of shape {:?} where [T, 1, K C, H, W] is needed", numbers.shape());
             return Err(Error::Data { what: "forecast".into(), reason });
         };
-        let predicted = predicted.reshape(&[steps, channels, height, width])?;
-        let LastFrame { valid, quantity, description, axes, time } = last;
+        let numbers = numbers.reshape(&[steps, channels, height, width])?;
         let times = ForecastTimes { reference: time, minutes_per_step: quantity.minutes_per_step };
         let about = About { quantity, description, axes, times, provenance, is_mean };
-        Self::new(&predicted, count, valid.as_deref(), about)
+        Self::of_numbers(&numbers, count, valid.as_deref(), about)
     }
 }

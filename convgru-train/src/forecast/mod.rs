@@ -79,11 +79,21 @@ impl Forecast {
     /// # Errors
     /// [`Error::Data`] for shapes that do not fit.
     pub fn new(predicted: &Tensor<f32>, members: usize, valid: Option<&[f32]>, about: About) -> Result<Self> {
+        Self::of_numbers(&about.quantity.in_units(predicted), members, valid, about)
+    }
+
+    /// As [`new`](Self::new), from numbers of the unit.
+    fn of_numbers(
+        numbers: &Tensor<f32>,
+        members: usize,
+        valid: Option<&[f32]>,
+        about: About,
+    ) -> Result<Self> {
         let refuse = |reason: String| Error::Data { what: "forecast".into(), reason };
-        let &[steps, channels, height, width] = predicted.shape() else {
-            return Err(refuse(format!("frames are [T, K C, H, W], got {:?}", predicted.shape())));
+        let &[steps, channels, height, width] = numbers.shape() else {
+            return Err(refuse(format!("frames are [T, K C, H, W], got {:?}", numbers.shape())));
         };
-        if members == 0 || channels % members != 0 || predicted.is_empty() {
+        if members == 0 || channels % members != 0 || numbers.is_empty() {
             return Err(refuse(format!(
                 "{channels} channels of {steps} frames do not fit {members} members"
             )));
@@ -92,11 +102,10 @@ impl Forecast {
         if let Some(valid) = valid.filter(|valid| valid.len() != frame) {
             return Err(refuse(format!("a mask of {} pixels where a frame has {frame}", valid.len())));
         }
-        let units = about.quantity.in_units(predicted);
-        let mut values = Vec::with_capacity(units.len());
+        let mut values = Vec::with_capacity(numbers.len());
         for member in 0..members {
             for step in 0..steps {
-                let frame = &units.as_slice()[(step * members + member) * frame..][..frame];
+                let frame = &numbers.as_slice()[(step * members + member) * frame..][..frame];
                 match valid {
                     Some(valid) => values
                         .extend(frame.iter().zip(valid).map(|(&v, &ok)| if ok > 0.0 { v } else { f32::NAN })),

@@ -111,6 +111,7 @@ impl DryRun {
             Err(error @ Error::Io { .. }) => return Err(error),
             validated => validated.map(drop),
         };
+        warnings.extend(setup.doubts.iter().cloned());
         warnings.extend(steps.doubt(config, validated));
         let bytes = |count: f64| count as u64;
         let validations = match training.validate_every {

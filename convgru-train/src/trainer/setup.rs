@@ -23,6 +23,8 @@ pub(super) struct Setup {
     pub(super) learner: Learner,
     /// Which weights of a file the model began with, in words; none where they are drawn, or the run is resumed.
     pub(super) begun_with: Option<String>,
+    /// What the user should know about these weights.
+    pub(super) doubts: Vec<String>,
 }
 
 impl Setup {
@@ -37,6 +39,8 @@ impl Setup {
             weights.hash().clone_into(&mut config.init.hash);
         }
         let mut setup = Self::new(config)?;
+        setup.doubts =
+            weights.as_ref().map_or(Vec::new(), |weights| weights.doubts(config, &setup.learner.model));
         setup.begun_with = weights.map(|weights| setup.learner.begin_with(&weights)).transpose()?;
         Ok(setup)
     }
@@ -62,6 +66,7 @@ impl Setup {
             mean_frame: mean_frame(loader.dataset(), config.training.batch_size)?,
             learner: Learner::new(config, &loader.dataset().quantity().transform)?,
             begun_with: None,
+            doubts: Vec::new(),
             validation,
             test,
             loader,

@@ -136,6 +136,11 @@ impl<'a> Trainer<'a> {
         self.setup.begun_with.as_deref()
     }
 
+    /// What the user should know about the weights that the run began with.
+    pub fn doubts(&self) -> &[String] {
+        &self.setup.doubts
+    }
+
     /// The validations of the run so far.
     pub fn validations(&self) -> &[ValidationRecord] {
         &self.history.validations

@@ -107,7 +107,13 @@ fn the_preset_trains_on_netcdf_stores_and_radar_images() {
     let path = |name: &str| folder.path().join(name);
     write(&path("rain.nc"), 60, "mm h-1", "rainfall_rate", 1.0);
     let parts = "--set data.frames.crop=[8,12]";
-    convgru(folder.path(), &format!("{SMALL} {parts} --data rain.nc --name rate")).succeeded();
+    let ran = convgru(folder.path(), &format!("{SMALL} {parts} --data rain.nc --name rate")).succeeded();
+    // The command that the training proposes works.
+    let proposed = ran.stdout.lines().find_map(|line| line.trim().split_once("convgru predict "));
+    let (_, proposed) = proposed.unwrap_or_else(|| panic!("{ran:?}"));
+    assert!(proposed.contains("rain.nc --newest 3 "), "{proposed}");
+    convgru(folder.path(), &format!("predict {proposed}")).succeeded();
+    assert!(path("runs/rate/continued.gif").is_file());
     let config = fs::read_to_string(path("runs/rate/config.toml")).unwrap();
     for line in
         ["unit = \"mm/h\"", "z_r = [200.0, 1.6]", "crop = [8, 12]", "frame = [1, 8, 12]", "signed = true"]
@@ -134,11 +140,25 @@ fn the_preset_trains_on_netcdf_stores_and_radar_images() {
         let holds = |text: &str| bytes.windows(text.len()).any(|own| own == text.as_bytes());
         assert!(holds("rainfall_rate") && !holds(&format!("rainfall_{other}")), "{other}");
     }
-    write(&path("dbz.nc"), 60, "dBZ", "equivalent_reflectivity_factor", 1.0);
+    // A floor of -32 dBZ is a number of another unit, and no rain rate that is too low.
+    let floored = |at: usize| if rate(at) > 0.0 { rate(at) } else { -32.0 };
+    let name = Some("equivalent_reflectivity_factor");
+    let dbz = NetCdf {
+        shape: [60, SIZE[0], SIZE[1]],
+        unit: Some("dBZ"),
+        standard_name: name,
+        minutes: 5.0,
+        numbers: &floored,
+    };
+    dbz.write(&path("dbz.nc"));
+    let ran = convgru(folder.path(), &format!("{SMALL} {parts} --data dbz.nc --name dbz"));
+    assert!(ran.code == Some(1) && ran.stderr.contains("the unit \"dBZ\""), "{ran:?}");
     array(&path("none.npy"), &[60, 20, 26], rate);
-    for (input, said) in
-        [("dbz.nc", "\"dBZ\""), ("none.npy", "tells no unit"), ("rain.nc --range 0,100", "--range")]
-    {
+    for (input, said) in [
+        ("dbz.nc", "the unit \"dBZ\", but data.frames.rain reads rain in mm/h (kg m-2 h-1), kg m-2 s-1"),
+        ("none.npy", "tells no unit"),
+        ("rain.nc --range 0,100", "--range"),
+    ] {
         let ran = convgru(
             folder.path(),
             &format!("predict --checkpoint runs/rate --frames 1 --out no.nc --input {input}"),
@@ -189,6 +209,21 @@ fn an_imported_network_of_the_package_forecasts_rain_with_the_scale_of_the_prese
     fs::write(path("theirs.safetensors"), export::to_safetensors(&written, &[]).unwrap()).unwrap();
     let import = "import --input theirs.safetensors --preset mlcast --out ours.safetensors";
     convgru(folder.path(), &format!("{import} --members 1")).succeeded();
+    // What another program, or a training, wrote is never replaced.
+    convgru(folder.path(), &format!("{import} --members 2")).succeeded();
+    let ours = fs::read(path("ours.safetensors")).unwrap();
+    let mut learned = TrainedModel::read(&path("ours.safetensors")).unwrap();
+    learned.step = 7;
+    for other in
+        [b"notes".to_vec(), fs::read(path("theirs.safetensors")).unwrap(), learned.to_safetensors().unwrap()]
+    {
+        fs::write(path("other.safetensors"), &other).unwrap();
+        let ran = convgru(folder.path(), &import.replace("ours", "other"));
+        assert!(ran.code == Some(1) && ran.stderr.contains("holds something else"), "{ran:?}");
+        assert_eq!(fs::read(path("other.safetensors")).unwrap(), other);
+    }
+    convgru(folder.path(), &format!("{import} --members 1")).succeeded();
+    assert_ne!(fs::read(path("ours.safetensors")).unwrap(), ours);
     let trained = TrainedModel::read(&path("ours.safetensors")).unwrap();
     assert_eq!((trained.model.members(), trained.model.parameters()), (1, theirs.parameters()));
     convgru(folder.path(), "predict --checkpoint ours.safetensors --input rain.nc --frames 3 --out next.nc")
@@ -211,6 +246,33 @@ fn an_imported_network_of_the_package_forecasts_rain_with_the_scale_of_the_prese
     convgru(folder.path(), &import.replace("ours", "ensemble")).succeeded();
     let all = "predict --checkpoint ensemble.safetensors --input rain.nc --frames 3 --members all --out all.nc --json";
     assert_eq!(convgru(folder.path(), all).succeeded().json()["shape"][0], 2);
+    // The mean of the members is the mean of their rain rates.
+    convgru(
+        folder.path(),
+        "predict --checkpoint ensemble.safetensors --input rain.nc --frames 3 --out mean.nc",
+    )
+    .succeeded();
+    let ((_, all), (_, mean)) = (numbers(&path("all.nc")), numbers(&path("mean.nc")));
+    assert_eq!(all.len(), 2 * mean.len());
+    let mut differing = 0;
+    for (at, mean) in mean.iter().enumerate().filter(|(_, mean)| !mean.is_nan()) {
+        let [one, other] = [all[at], all[at + all.len() / 2]];
+        assert!(
+            (mean - (one + other) / 2.0).abs() <= 1e-5 * mean.max(0.1),
+            "{at}: {mean} of {one} and {other}"
+        );
+        differing += usize::from((one - other).abs() > 0.1 * one.max(other));
+    }
+    assert!(differing > 0, "members are the same");
+    // Frames that are smaller than the parts of the preset are measured whole.
+    write(&path("long.nc"), 40, "mm h-1", "rainfall_rate", 1.0);
+    write(&path("short.nc"), 19, "mm h-1", "rainfall_rate", 1.0);
+    let ran =
+        convgru(folder.path(), "eval --checkpoint ensemble.safetensors --data short.nc --baselines --json")
+            .succeeded();
+    assert!(ran.stderr.contains("20 x 26 pixels, smaller than the 256 x 256 of data.frames.crop"), "{ran:?}");
+    assert!(ran.json()["sequences"].as_u64() > Some(0), "{ran:?}");
+    begin_with_imported(folder.path());
     let ran = convgru(folder.path(), "import --input theirs.safetensors --preset mlcast");
     assert_eq!(ran.code, Some(2), "{ran:?}");
     let export = "export --checkpoint ours.safetensors --out back.safetensors --layout";
@@ -220,4 +282,28 @@ fn an_imported_network_of_the_package_forecasts_rain_with_the_scale_of_the_prese
     let back = convgru_model::import::named_tensors(&fs::read(path("back.safetensors")).unwrap()).unwrap();
     let given = convgru_model::import::named_tensors(&fs::read(path("theirs.safetensors")).unwrap()).unwrap();
     assert_eq!(back.tensors, given.tensors);
+}
+
+/// A training keeps the blocks of the file beside `--set model.members`, and warns where rain or the network mean something else.
+fn begin_with_imported(folder: &Path) {
+    convgru(folder, "import --input theirs.safetensors --out raw.safetensors").succeeded();
+    let of_preset = "--preset mlcast --data long.nc --steps 1 --batch-size 2 --set training.accumulate=1 --set training.loss=l1 \
+                     --set data.frames.crop=[16,16] --set data.input_frames=2 --set data.output_frames=1 --set data.train_sequences=2 \
+                     --set data.validation_sequences=2 --set data.test_sequences=2 --dry-run";
+    let dry = |arguments: &str| convgru(folder, &format!("train {arguments}"));
+    let ran = dry(&format!("{of_preset} --init-from raw.safetensors --set model.members=1")).succeeded();
+    assert!(ran.stdout.contains("tensors, imported") && !ran.stderr.contains("scale"), "{ran:?}");
+    let other = format!("{of_preset} --init-from ours.safetensors --set model.signed=false");
+    let ran = dry(&other);
+    assert!(ran.code == Some(1) && ran.stderr.contains("model.signed: true, false"), "{ran:?}");
+    let ran = dry(&format!("{other} --init-partial")).succeeded();
+    assert!(
+        ran.stdout.contains("in a network that is another") && !ran.stdout.contains("are drawn"),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("is another than the configured one: model.signed: true, false"), "{ran:?}");
+    let plain = of_preset.replace("--preset mlcast", "--preset quick --set data.frames.range=[0,200]");
+    let ran = dry(&format!("{plain} --init-from ours.safetensors")).succeeded();
+    assert!(ran.stderr.contains("reads rain as dBZ from 0 to 60 by Z = 200 R^1.6"), "{ran:?}");
+    assert!(ran.stderr.contains("--preset mlcast"), "{ran:?}");
 }

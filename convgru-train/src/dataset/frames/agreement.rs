@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Reader, TimeOrder, time_order};
 use crate::dataset::FoundData;
+use crate::dataset::rain_scale::{AMOUNT_MINUTES, rate_of_one};
 use crate::dataset::source::{Content, FrameSource, radar};
 use crate::printable::printable;
 use crate::{Error, Result};
@@ -38,11 +39,12 @@ impl Reader<'_> {
     /// What the headers of a file tell, which must be what the training found where that is known.
     ///
     /// # Errors
-    /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`].
+    /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`]; [`Error::Data`] for a unit that `data.frames.rain` does not read.
     pub(super) fn told(&self, path: &Path, source: &dyn FrameSource, order: &TimeOrder) -> Result<Told> {
         let mut minutes = order.minutes_per_step();
         let content = source.content()?;
         let mut found = FoundData::of_frames(&source.info()?, content.as_ref(), self.config);
+        self.expect_unit_of_rain(path, &found)?;
         found.radar_as_frames = found.radar_as_frames || radar::Format::named(path).is_some();
         let mut doubts = match &self.data.found {
             Some(training) => {
@@ -59,6 +61,17 @@ impl Reader<'_> {
             doubts.push(format!("{} {doubt}", printable(path)));
         }
         Ok(Told { minutes, content, found, doubts })
+    }
+
+    /// Refuses a unit of which no rain rates can be made, before numbers in it are compared with rain rates. Numbers without a unit are judged later.
+    fn expect_unit_of_rain(&self, path: &Path, found: &FoundData) -> Result<()> {
+        if self.config.rain.is_none() || found.unit.is_empty() {
+            return Ok(());
+        }
+        match rate_of_one(&found.unit, Some(AMOUNT_MINUTES)) {
+            Ok(_) => Ok(()),
+            Err(reason) => Err(Error::Data { what: printable(path), reason }),
+        }
     }
 
     /// What all files hold together, and what the user should know about it.

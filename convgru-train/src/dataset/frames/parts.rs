@@ -8,7 +8,8 @@ use super::{Reader, SplitFiles, WHOLE, open, open_all, split_files};
 use crate::counted::counted;
 use crate::dataset::crop_list::{self, ListedCrop};
 use crate::dataset::crops::{Crops, Places, Row};
-use crate::dataset::{DataConfig, FramesConfig, SequenceDataset, Split};
+use crate::dataset::{DataConfig, FramesConfig, SequenceDataset, Split, source};
+use crate::printable::printable;
 use crate::{Error, Result};
 
 /// The number of unusable lines that an error names.
@@ -76,6 +77,16 @@ fn listable(
 ) -> Result<(OnDisk, Vec<Span>)> {
     let refuse =
         |reason: &str| Error::Config { field: "data.frames.crop_list".into(), reason: reason.into() };
+    for (path, _) in &files.files {
+        let source = source::open(path, reader.config, &reader.budget)?;
+        if let (true, Some(axes)) = (source.is_scattered(), source.axes()) {
+            return Err(refuse(&format!(
+                "names parts of frames, but the axes of {} are \"{axes}\" (t frames, h rows, w columns), so that each frame lies all over the file; save \
+                 the numbers with the axes \"thw\" (time first, then y and x), or leave the list out",
+                printable(path)
+            )));
+        }
+    }
     let of_one = matches!(&files.files[..], [(_, sequences)] if sequences.len() == 1);
     if !of_one || !reader.are_seekable(&files)? {
         return Err(refuse(
@@ -108,10 +119,11 @@ pub(in crate::dataset) fn listable_whole(
     Ok((Box::new(windows), spans))
 }
 
-/// Opens all sequences at a path as a test set, with parts of the size of the configuration side by side; a list of parts is not read.
+/// Opens all sequences at a path as a test set, with parts of the size of the configuration side by side; a list of parts is not read. Frames that are
+/// lower or narrower than a part are whole, and a warning tells it.
 ///
 /// # Errors
-/// As [`open_parts`].
+/// As [`open`].
 pub(in crate::dataset) fn open_whole(
     data: &DataConfig,
     config: &FramesConfig,
@@ -120,7 +132,20 @@ pub(in crate::dataset) fn open_whole(
     let windows = open_all(data, config, path)?;
     Ok(match config.crop {
         [0, 0] => windows,
-        size => Box::new(Crops::new(windows, size, Places::Anywhere, (None, usize::MAX))?),
+        [rows, columns] => {
+            let [_, height, width] = windows.frame_shape();
+            let is_smaller = height < rows || width < columns;
+            let size = if is_smaller { [height, width] } else { [rows, columns] };
+            let told = is_smaller.then(|| {
+                format!(
+                    "{} has frames of {height} x {width} pixels, smaller than the {rows} x {columns} of data.frames.crop; the model is measured on whole \
+                     frames",
+                    windows.name()
+                )
+            });
+            let crops = Crops::new(windows, size, Places::Anywhere, (None, usize::MAX))?;
+            Box::new(crops.with_warnings(told))
+        }
     })
 }
 

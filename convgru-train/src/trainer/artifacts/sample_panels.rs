@@ -1,6 +1,6 @@
 //! Sample sequences with predictions, and charts of scores, for reports.
 
-use convgru_model::{Forecaster, Tensor};
+use convgru_model::{Forecaster, Tensor, mean_of_members};
 
 use crate::Result;
 use crate::dataset::{SequenceDataset, batch};
@@ -17,7 +17,7 @@ pub(crate) struct SamplePanels<'a> {
 }
 
 impl SamplePanels<'_> {
-    /// Some sequences with the model's predictions; rain in mm/h and beside its baselines.
+    /// Some sequences with the model's predictions; rain in mm/h, of an ensemble the mean of its members in mm/h, and beside its baselines.
     ///
     /// # Errors
     /// Those of the data set and the model.
@@ -25,11 +25,16 @@ impl SamplePanels<'_> {
         let quantity = self.dataset.quantity();
         let (input, truth) = batch(self.dataset, 0, indices)?.split(self.input_frames)?;
         let leads = truth.frames.shape()[0];
-        let prediction = self.model.forward_mean(&*input.as_read_by(self.model.config()), leads)?;
+        let predicted = self.model.forward(&*input.as_read_by(self.model.config()), leads)?;
+        let members = self.model.members();
         let is_rain = quantity.is_rain() && self.dataset.frame_shape()[0] == 1;
         let (observed, truth, mut prediction) = match is_rain {
-            true => (input.in_units(&quantity), truth.in_units(&quantity), quantity.in_units(&prediction)),
-            false => (input.frames.clone(), truth.frames, prediction),
+            true => (
+                input.in_units(&quantity),
+                truth.in_units(&quantity),
+                quantity.mean_of_members(predicted, members)?,
+            ),
+            false => (input.frames.clone(), truth.frames, mean_of_members(predicted, members)?),
         };
         let mut baselines = Vec::new();
         if is_rain {

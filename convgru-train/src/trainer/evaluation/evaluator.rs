@@ -20,7 +20,7 @@ const SEQUENCES_OF_THE_MEAN: usize = 256;
 /// A model beside the baselines on the same sequences.
 #[derive(Clone, Debug)]
 pub struct EvaluationResult {
-    /// The model; of an ensemble the mean over its members.
+    /// The model, in values; of an ensemble the mean over the values of its members.
     pub model: Scores,
     /// The members, where the model is an ensemble.
     pub ensemble: Option<EnsembleScores>,
@@ -101,13 +101,16 @@ impl Evaluator<'_> {
             if let Some(ensemble) = &mut ensemble {
                 ensemble.add(&prediction, &truth.frames, truth.valid.as_ref())?;
             }
+            if nowcasts.is_some() || events.is_some() {
+                let forecast = quantity.mean_of_members(prediction.clone(), members)?;
+                if let (Some(nowcasts), Some(options)) = (&mut nowcasts, self.nowcasts) {
+                    nowcasts.add(options, &input, &truth, &forecast)?;
+                }
+                if let Some(events) = &mut events {
+                    events.add(&forecast, &truth.in_units(&quantity))?;
+                }
+            }
             let prediction = mean_of_members(prediction, members)?;
-            if let (Some(nowcasts), Some(options)) = (&mut nowcasts, self.nowcasts) {
-                nowcasts.add(options, &input, &truth, &prediction)?;
-            }
-            if let Some(events) = &mut events {
-                events.add(&quantity.in_units(&prediction), &truth.in_units(&quantity))?;
-            }
             // A missing pixel is 0 in the truth, and in what is compared with it.
             scored.add(&truth.measured(prediction), &truth.frames)?;
             let repeated = metric::copy_last(&input.frames, steps)?;

@@ -80,7 +80,8 @@ impl NowcastScores {
     /// Adds sequences. The scores have the same bits for any number of threads.
     ///
     /// # Shapes
-    /// input: `[T, N, C, H, W]`; truth, prediction: `[leads, N, C, H, W]`, values 0 to 1
+    /// input: `[T, N, C, H, W]`; truth: `[leads, N, C, H, W]`, both values 0 to 1; forecast: the shape of the truth, numbers of the unit, of an ensemble
+    /// [its mean](Quantity::mean_of_members)
     ///
     /// # Errors
     /// Those of shapes that do not fit.
@@ -89,11 +90,11 @@ impl NowcastScores {
         options: &NowcastOptions,
         input: &Batch,
         truth: &Batch,
-        prediction: &Tensor<f32>,
+        forecast: &Tensor<f32>,
     ) -> Result<()> {
         let leads = self.lead_minutes.len();
         let observed = truth.in_units(&self.quantity);
-        self.convgru.add(&self.quantity.in_units(prediction), &observed)?;
+        self.convgru.add(forecast, &observed)?;
         let carried = self.quantity.in_units(&input.frames);
         self.persistence.add(&copy_last(&carried, leads)?, &observed)?;
         self.optical_flow.add(&options.extrapolate(input, &self.quantity, leads)?, &observed)?;

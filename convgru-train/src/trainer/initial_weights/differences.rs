@@ -23,7 +23,7 @@ pub(super) fn of_networks(
 }
 
 /// The fields in which a network is not the configured one.
-fn of_fields(file: &ForecasterConfig, is_trained: bool, config: &RunConfig) -> Option<String> {
+pub(super) fn of_fields(file: &ForecasterConfig, is_trained: bool, config: &RunConfig) -> Option<String> {
     let file = if is_trained { file.clone() } else { imported_for(file, &config.model) };
     let theirs = RunConfig { model: computing_alike(&file, &config.model), ..config.clone() };
     let fields = theirs.differences(config);

@@ -1,6 +1,7 @@
 //! Weights that a run begins with, out of a file.
 
 mod differences;
+mod doubts;
 mod stacks;
 mod stages;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use super::model_file::ModelFile;
 use super::run_folder::RunFolder;
 use crate::config::{InitConfig, RunConfig};
 use crate::counted::counted;
+use crate::dataset::RainScale;
 use crate::printable::printable;
 use crate::{Error, Result, read_file};
 
@@ -40,6 +42,8 @@ pub struct InitialWeights {
     path: PathBuf,
     hash: String,
     content: Content,
+    /// The scale of rain of a trained network.
+    rain: Option<RainScale>,
 }
 
 /// The content of a file.
@@ -82,11 +86,14 @@ impl InitialWeights {
         let path = RunFolder::existing_model_at(path)?;
         let bytes = read_file(&path)?;
         let hash = blake3::hash(&bytes).to_hex().to_string();
-        let content = match ModelFile::from_bytes(&bytes, &path)? {
-            ModelFile::Trained(trained) => Content::Network(Box::new(trained.model), Some(trained.step)),
-            ModelFile::Networks(networks) => Content::of(networks, &path)?,
+        let (content, rain) = match ModelFile::from_bytes(&bytes, &path)? {
+            ModelFile::Trained(trained) => (
+                Content::Network(Box::new(trained.model), Some(trained.step)),
+                trained.config.data.source.rain(),
+            ),
+            ModelFile::Networks(networks) => (Content::of(networks, &path)?, None),
         };
-        Ok(Self { path, hash, content })
+        Ok(Self { path, hash, content, rain })
     }
 
     /// The weights that a configuration names, if it names any.
@@ -189,6 +196,9 @@ impl InitialWeights {
             return Err(self.refuse(&format!("none of its tensors fits the configured network: {reason}")));
         }
         tensors.retain(|name, _| fitting.contains(name));
+        if tensors.len() == all {
+            return Ok((tensors, format!("all {all} tensors{of}, in a network that is another: {reason}")));
+        }
         let what =
             format!("{} of {all} tensors{of}, those that fit; the others are drawn: {reason}", tensors.len());
         Ok((tensors, what))

@@ -130,6 +130,21 @@ fn rows_of_a_list_are_found_between_gaps() {
 }
 
 #[test]
+fn a_list_of_parts_of_an_array_in_another_order_names_its_axes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scattered.npy");
+    npy(&path, &[24, 40, 60], &vec![0.0; 24 * 40 * 60]);
+    let list = folder.path().join("crops.csv");
+    std::fs::write(&list, "t,x,y\n0,0,0\n").unwrap();
+    let mut data = parts();
+    let frames = frames_config(&mut data);
+    frames.axes = "hwt".parse().unwrap();
+    frames.crop_list = list.to_str().unwrap().into();
+    let error = open_dataset(&data, Some(&path), Split::Train, 0).err().expect("refused").to_string();
+    assert!(error.contains("scattered.npy are \"hwt\"") && error.contains("\"thw\""), "{error}");
+}
+
+#[test]
 fn frames_of_rain_become_values_of_the_scale_in_every_unit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rain.npy");
