@@ -254,6 +254,12 @@ impl Weights {
 /// The networks with their cells, and the remaining tensors by reason.
 fn listing<T: Scalar>(found: &Detected<T>) -> String {
     let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of).collect();
+    if found.networks.iter().any(|named| named.network.description().recurrent().is_some()) {
+        lines.push(
+            "a network with other functions, dilation, stride or padding than these is read by `import::network::read` of the library, with `Hints`"
+                .to_owned(),
+        );
+    }
     lines.extend(reasons(&found.incomplete).into_iter().map(|reason| format!("not whole: {reason}")));
     lines.extend(groups(&found.left).into_iter().map(|group| format!("left out: {group}")));
     lines.join("\n")
@@ -321,13 +327,8 @@ fn not_told(config: &RecurrentConfig, system: &str) -> Option<String> {
             taken.push(facts);
         }
     }
-    (!taken.is_empty()).then(|| {
-        format!(
-            "  not told by the file, taken as {system} has them: {}. A network with others gives other results: `import::network::read` of the \
-             library reads it with Hints",
-            taken.join("; ")
-        )
-    })
+    (!taken.is_empty())
+        .then(|| format!("  not told by the file, taken as {system} has them: {}", taken.join("; ")))
 }
 
 /// The prefix of a cell's tensors, or its number if the prefix is not known.

@@ -93,6 +93,7 @@ fn plain_cells_of_other_systems_are_written_for_the_fused_engine() {
     assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, dilated 2 x 2"), "{}", ran.stdout);
     let said = "not told by the file, taken as iter_mvs has them: candidate tanh, gates sigmoid, dilation 2 x 2 (2 x 2 over the input), stride 1 x 1";
     assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    assert!(ran.stdout.contains("`import::network::read` of the library, with `Hints`"), "{}", ran.stdout);
     let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
     let named = import::read_all::<f64>(&bytes).unwrap().remove(0);
     assert_eq!(named.origin.unwrap().system, "iter_mvs");
