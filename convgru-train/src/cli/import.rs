@@ -97,7 +97,7 @@ impl Import {
         NamedTensors { tensors, skipped }: NamedTensors<T>,
     ) -> anyhow::Result<ExitCode> {
         let path = printable(&self.input);
-        let update_block = RaftUpdateBlock::prefix_among(&tensors).map(str::to_owned);
+        let update_block = RaftUpdateBlock::prefix_among(&tensors);
         let mut found = detect(tensors);
         if !found.incomplete.is_empty() && !self.partial {
             // A tensor that cannot be read is missing, too.
