@@ -111,6 +111,9 @@ impl Import {
         }
         expect_finite(&path, &found.not_finite)?;
         found.left.extend(skipped);
+        if found.networks.is_empty() && !found.incomplete.is_empty() {
+            anyhow::bail!("{path}: no cell is complete; {}", reasons(&found.incomplete).join("; "));
+        }
         if found.networks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
@@ -179,12 +182,13 @@ impl Import {
     }
 }
 
-/// Fails for a file that this program wrote, with what it is and what takes it.
+/// Fails for a file that this program wrote, with what it is and what takes it, and for one whose description cannot be read.
 fn expect_foreign(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let description = SafetensorsWeights::open(bytes)
-        .and_then(|file| FileDescription::among(file.metadata()))
-        .ok()
-        .flatten();
+    let description = match SafetensorsWeights::open(bytes) {
+        Ok(file) => FileDescription::among(file.metadata()).with_context(|| printable(path))?,
+        // A file of another format, or a damaged one, of which its reader tells.
+        Err(_) => None,
+    };
     let is_trained = description.as_ref().is_some_and(|description| description.training.is_some());
     let (program, file) = (output::program(), output::shell_path(path));
     let told = if bytes.starts_with(&MAGIC) || is_trained {
