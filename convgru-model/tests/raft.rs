@@ -32,7 +32,7 @@ fn small() -> Named {
 
 #[test]
 fn the_block_is_found_whatever_stands_before_it() {
-    assert_eq!(RaftUpdateBlock::prefix_among(&small()), Some("module.update_block."));
+    assert_eq!(RaftUpdateBlock::prefix_among(&small()).as_deref(), Some("module.update_block."));
     assert_eq!(RaftUpdateBlock::prefix_among(&small()[..5]), None);
     let block = RaftUpdateBlock::from_named_tensors(&small()).unwrap();
     let sizes = [block.hidden_channels(), block.context_channels(), block.correlation_channels()];
@@ -56,6 +56,33 @@ fn the_block_is_found_whatever_stands_before_it() {
     ] {
         let error = block.update(given[0], given[1], given[2], given[3]).unwrap_err();
         assert!(error.to_string().starts_with(what), "{error}");
+    }
+}
+
+#[test]
+fn a_block_is_named_if_it_is_whole_with_wrappers_or_without() {
+    for missing in
+        ["flow_head.conv1.weight", "flow_head.conv2.bias", "gru.convq.weight", "encoder.convf2.bias"]
+    {
+        let lacking: Named = small().into_iter().filter(|(name, _)| !name.ends_with(missing)).collect();
+        assert_eq!(RaftUpdateBlock::prefix_among(&lacking), None, "{missing}");
+    }
+    let plain = RaftUpdateBlock::from_named_tensors(&small()).unwrap();
+    for [part, wrapped] in [
+        [".gru.", ".gru.module."],
+        [".update_block.", ".update_block._orig_mod."],
+        ["convz.weight", "convz._checkpoint_wrapped_module.weight"],
+    ] {
+        let tensors: Named =
+            small().into_iter().map(|(name, tensor)| (name.replace(part, wrapped), tensor)).collect();
+        let prefix = RaftUpdateBlock::prefix_among(&tensors);
+        assert_eq!(prefix.as_deref(), Some("module.update_block."), "{wrapped}");
+        let block = RaftUpdateBlock::from_named_tensors(&tensors).unwrap();
+        let images =
+            |channels: usize| Tensor::from_fn(&[1, channels, 5, 7], |i| (i % 11) as f64 / 11.0 - 0.4);
+        let [net, inp, corr, flow] = [4, 3, 6, 2].map(images);
+        let [one, other] = [&block, &plain].map(|block| block.update(&net, &inp, &corr, &flow).unwrap());
+        assert_eq!((one.net, one.delta_flow), (other.net, other.delta_flow), "{wrapped}");
     }
 }
 

@@ -196,3 +196,31 @@ fn published_weights_go_back_under_their_names() {
         }
     }
 }
+
+/// The weights that other programs were recorded with: all of their tensors are those of whole networks.
+#[test]
+fn recorded_weights_are_those_of_whole_networks() {
+    let Some(recorded) = recorded_data::folder("CONVGRU_PARITY", "") else { return };
+    for (file, system, cells) in [
+        ("aserdega_l3", "metnet", 3),
+        ("dgmr_convgru_spectral", "dgmr", 1),
+        ("droid_convgru", "droid", 1),
+        ("e2vid_firenet", "firenet", 2),
+        ("hko7_convgru_no_input", "hko7", 1),
+        ("hko7_trajgru", "hko7_trajgru", 1),
+        ("jhhuang96_cell", "jhhuang96", 1),
+        ("jhhuang96_no_input", "jhhuang96", 1),
+        ("raft_sepconvgru", "raft_sep", 1),
+        ("raftstereo_three_levels", "raftstereo", 3),
+    ] {
+        let tensors = read(&recorded.join(format!("{file}.safetensors"))).under("param.").tensors;
+        let Detected { networks, left, incomplete, .. } = detect(tensors);
+        assert_eq!(
+            (networks.len(), left.len(), incomplete.len()),
+            (1, 0, 0),
+            "{file}: {incomplete:?} {left:?}"
+        );
+        let found = networks[0].network.description().recurrent().map_or(0, |config| config.cells().count());
+        assert_eq!((system, found), (self::system(&networks[0]), cells), "{file}");
+    }
+}

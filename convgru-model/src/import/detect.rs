@@ -20,8 +20,8 @@ pub struct Detected<T> {
     pub networks: Vec<NamedNetwork<T>>,
     /// Names of the tensors that belong to none of them, and why.
     pub left: Vec<(String, String)>,
-    /// Networks and cells that lack tensors, and cells between which other layers can lie, each of which is a stack of one
-    /// layer: with one of them `networks` are not the whole content of the file.
+    /// Networks and cells that lack tensors, networks whose tensors do not fit together, and cells between which other layers can lie,
+    /// each of which is a stack of one layer: with one of them `networks` are not the whole content of the file.
     pub incomplete: Vec<Incomplete>,
     /// Names of the tensors that belong to networks and stacks and hold a NaN or an infinite number: every state becomes NaN.
     pub not_finite: Vec<String>,

@@ -52,7 +52,7 @@ pub(super) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Forecaster
     for (prefix, (tensors, own)) in networks {
         let sides = ["encoder", "decoder"].map(|side| own.iter().any(|(own, _)| own.starts_with(side)));
         if sides == [true, true] {
-            match read(&own) {
+            match network_of(&own) {
                 Ok(network) => {
                     let names: HashMap<&str, &String> =
                         own.iter().zip(&tensors).map(|((own, _), name)| (own.as_str(), name)).collect();
@@ -104,14 +104,20 @@ pub(super) fn apart(name: &str) -> Option<(String, String)> {
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 pub fn read<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Result<Forecaster<T>> {
-    let config = config_of(tensors)?;
-    let refuse = |reason: String| Err(Error::WeightFile { reason });
     if let Some((name, _)) = tensors.iter().find(|(_, tensor)| !tensor.is_finite()) {
-        return refuse(format!("the tensor `{name}` holds numbers that are NaN or infinite"));
+        let reason = format!("the tensor `{name}` holds numbers that are NaN or infinite");
+        return Err(Error::WeightFile { reason });
     }
+    network_of(tensors)
+}
+
+/// As [`read`], with numbers that may be NaN or infinite.
+fn network_of<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Result<Forecaster<T>> {
+    let config = config_of(tensors)?;
     let all: HashSet<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
     if all.len() < tensors.len() {
-        return refuse("two tensors of a network of mlcast have the same name".to_owned());
+        let reason = "two tensors of a network of mlcast have the same name".to_owned();
+        return Err(Error::WeightFile { reason });
     }
     let names: Vec<String> = cells_of(config.blocks).map(|cell| cell.theirs).collect();
     let is_own = |name: &str| names.iter().any(|cell| name.starts_with(cell.as_str()));

@@ -14,7 +14,7 @@ mod read;
 pub(crate) mod safetensors;
 mod search;
 mod weight_norm;
-mod wrappers;
+pub(crate) mod wrappers;
 
 pub use description::{DESCRIPTION_ENTRY, DescribedNetwork, FileDescription, NamedNetwork};
 pub use detect::{Detected, detect};

@@ -27,21 +27,29 @@ pub(super) struct Unwrapped<T> {
 
 /// Takes the wrappers out of all names. Tensors whose names would then be the same keep theirs.
 pub(super) fn unwrapped<T>(tensors: Vec<(String, Tensor<T>)>) -> Unwrapped<T> {
-    let mut count: HashMap<String, usize> = HashMap::new();
-    for (name, _) in &tensors {
-        *count.entry(plain(name)).or_default() += 1;
-    }
+    let names = names(&tensors);
     let mut given = HashMap::new();
-    let rename = |(name, tensor): (String, Tensor<T>)| {
-        let plain = plain(&name);
-        if plain == name || count[&plain] > 1 {
-            return (name, tensor);
+    let rename = |((name, tensor), plain): ((String, Tensor<T>), String)| {
+        if plain != name {
+            given.insert(plain.clone(), name);
         }
-        given.insert(plain.clone(), name);
         (plain, tensor)
     };
-    let tensors = tensors.into_iter().map(rename).collect();
+    let tensors = tensors.into_iter().zip(names).map(rename).collect();
     Unwrapped { tensors, given }
+}
+
+/// The names of tensors without wrappers, but for those that would then be the same.
+pub(crate) fn names<T>(tensors: &[(String, Tensor<T>)]) -> Vec<String> {
+    let mut count: HashMap<String, usize> = HashMap::new();
+    for (name, _) in tensors {
+        *count.entry(plain(name)).or_default() += 1;
+    }
+    let shortened = |(name, _): &(String, Tensor<T>)| {
+        let plain = plain(name);
+        if count[&plain] > 1 { name.clone() } else { plain }
+    };
+    tensors.iter().map(shortened).collect()
 }
 
 impl<T> Unwrapped<T> {

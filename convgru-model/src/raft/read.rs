@@ -6,6 +6,7 @@ use super::{Cell, RaftUpdateBlock};
 use crate::composed::Recurrent;
 use crate::error::{Error, Result};
 use crate::import::network::{Hints, read};
+use crate::import::wrappers;
 use crate::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use crate::tensor::Tensor;
 
@@ -21,20 +22,14 @@ struct Own<'t, T> {
     tensors: Vec<(&'t str, &'t Tensor<T>)>,
 }
 
-/// Tensors besides the anchor by which a block is known, with either cell.
-const MARKS: [&[&str]; 2] = [&["flow_head.conv2.weight"], &["gru.convz.weight", "gru.convz1.weight"]];
-
 impl<T: Scalar> RaftUpdateBlock<T> {
-    /// The prefix of the tensors of an update block, such as `module.update_block.`, if there is a block among the tensors of a
-    /// file. [`from_named_tensors`](Self::from_named_tensors) checks whether the block is complete.
-    pub fn prefix_among(tensors: &[(String, Tensor<T>)]) -> Option<&str> {
-        let prefixes = tensors.iter().filter_map(|(name, _)| name.strip_suffix(ANCHOR));
-        let has = |prefix: &str, names: &[&str]| {
-            tensors
-                .iter()
-                .any(|(name, _)| name.strip_prefix(prefix).is_some_and(|rest| names.contains(&rest)))
-        };
-        prefixes.into_iter().find(|prefix| MARKS.iter().all(|names| has(prefix, names)))
+    /// The prefix of the tensors of an update block, such as `module.update_block.`, if
+    /// [`from_named_tensors`](Self::from_named_tensors) reads a block from the tensors of a file. Names are without the modules that
+    /// `DataParallel` and other wrappers put within them.
+    pub fn prefix_among(tensors: &[(String, Tensor<T>)]) -> Option<String> {
+        let names = wrappers::names(tensors);
+        let prefix = Own::among(&names, tensors).ok()?.prefix.to_owned();
+        Self::from_named_tensors(tensors).is_ok().then_some(prefix)
     }
 
     /// The block among the tensors of a file of RAFT's weights, which have the names of its own program (`update_block.encoder.convc1.weight`
@@ -45,7 +40,8 @@ impl<T: Scalar> RaftUpdateBlock<T> {
     /// [`Error::ShapeMismatch`] or [`Error::InvalidConfig`] for shapes that do not fit together, [`Error::WeightFile`] for the tensors of
     /// several blocks.
     pub fn from_named_tensors(tensors: &[(String, Tensor<T>)]) -> Result<Self> {
-        let mut own = Own::among(tensors)?;
+        let names = wrappers::names(tensors);
+        let mut own = Own::among(&names, tensors)?;
         let mut correlations = vec![own.convolution("encoder.convc1")?];
         if own.find("encoder.convc2.weight").is_some() {
             correlations.push(own.convolution("encoder.convc2")?);
@@ -109,17 +105,19 @@ impl<T: Scalar> RaftUpdateBlock<T> {
 }
 
 impl<'t, T: Scalar> Own<'t, T> {
-    fn among(tensors: &'t [(String, Tensor<T>)]) -> Result<Self> {
-        let mut prefixes = tensors.iter().filter_map(|(name, _)| name.strip_suffix(ANCHOR));
-        let names = || tensors.iter().take(6).map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    /// The tensors by their names without wrappers.
+    fn among(names: &'t [String], tensors: &'t [(String, Tensor<T>)]) -> Result<Self> {
+        let mut prefixes = names.iter().filter_map(|name| name.strip_suffix(ANCHOR));
+        let found = || names.iter().take(6).map(String::as_str).collect::<Vec<_>>().join(", ");
         let prefix =
-            prefixes.next().ok_or_else(|| Error::MissingTensor { name: ANCHOR.into(), found: names() })?;
+            prefixes.next().ok_or_else(|| Error::MissingTensor { name: ANCHOR.into(), found: found() })?;
         if let Some(other) = prefixes.next() {
             let reason =
                 format!("it holds two update blocks, `{prefix}` and `{other}`; give the tensors of one");
             return Err(Error::WeightFile { reason });
         }
-        let own = tensors.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?, tensor)));
+        let named = names.iter().zip(tensors);
+        let own = named.filter_map(|(name, (_, tensor))| Some((name.strip_prefix(prefix)?, tensor)));
         let tensors = own.filter(|(name, _)| PARTS.iter().any(|part| name.starts_with(part))).collect();
         Ok(Self { prefix, tensors })
     }

@@ -97,7 +97,7 @@ impl Import {
         NamedTensors { tensors, skipped }: NamedTensors<T>,
     ) -> anyhow::Result<ExitCode> {
         let path = printable(&self.input);
-        let update_block = RaftUpdateBlock::prefix_among(&tensors).map(str::to_owned);
+        let update_block = RaftUpdateBlock::prefix_among(&tensors);
         let mut found = detect(tensors);
         if !found.incomplete.is_empty() && !self.partial {
             // A tensor that cannot be read is missing, too.
@@ -111,6 +111,9 @@ impl Import {
         }
         expect_finite(&path, &found.not_finite)?;
         found.left.extend(skipped);
+        if found.networks.is_empty() && !found.incomplete.is_empty() {
+            anyhow::bail!("{path}: no cell is complete; {}", reasons(&found.incomplete).join("; "));
+        }
         if found.networks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
@@ -181,7 +184,7 @@ impl Import {
     }
 }
 
-/// Fails for a file that this program wrote, with what it is and what takes it.
+/// Fails for a file that this program wrote, with what it is and what takes it, and for one whose description cannot be read.
 fn expect_foreign(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let description = match SafetensorsWeights::open(bytes) {
         Ok(file) => FileDescription::among(file.metadata()).with_context(|| {

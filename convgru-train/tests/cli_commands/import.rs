@@ -210,6 +210,53 @@ fn files_without_cells_are_errors_that_say_why() {
     }
 }
 
+#[test]
+fn a_description_that_cannot_be_read_is_named() {
+    let folder = folder();
+    for (file, text, words) in [
+        ("text.safetensors", "nope", "the entry `convgru` of the metadata: expected"),
+        ("later.safetensors", r#"{"version":2,"networks":[]}"#, "it has version 2, and version 1 is read"),
+    ] {
+        let entry = [("convgru".to_owned(), text.to_owned())].into();
+        let views = Vec::<(&str, TensorView<'_>)>::new();
+        fs::write(folder.path().join(file), safetensors::serialize(views, Some(entry)).unwrap()).unwrap();
+        let ran = convgru(folder.path(), &format!("import --input {file} --out out.safetensors"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words) && ran.stderr.contains(file), "{}", ran.stderr);
+        assert!(!folder.path().join("out.safetensors").exists());
+    }
+}
+
+/// A network of mlcast that diverged or has a tensor of another shape.
+#[test]
+fn networks_that_are_damaged_are_refused_with_their_reason() {
+    let folder = folder();
+    let config = convgru_model::MlcastConfig { blocks: 2, ..Default::default() };
+    let network = convgru_model::Forecaster::<f64>::new(config.clone(), 3).unwrap();
+    let whole = convgru_model::export::mlcast(&config, network.parameters()).unwrap().tensors;
+    let mut diverged = whole.clone();
+    diverged[0].1.as_mut_slice()[0] = f64::NAN;
+    let name = diverged[0].0.clone();
+    write(&folder.path().join("diverged.safetensors"), &diverged);
+    let mut other = whole;
+    other[1].1 = Tensor::zeros(&[7]);
+    write(&folder.path().join("other.safetensors"), &other);
+    for (file, words) in [
+        (
+            "diverged.safetensors",
+            format!("1 tensor of its cells with numbers that are NaN or infinite (`{name}`)"),
+        ),
+        ("other.safetensors", format!("{}: shape [7] where", other[1].0)),
+    ] {
+        for more in ["", " --partial"] {
+            let ran = convgru(folder.path(), &format!("import --input {file} --out out.safetensors{more}"));
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+            assert!(ran.stderr.contains(&words) && !ran.stderr.contains("0 tensors"), "{}", ran.stderr);
+            assert!(!folder.path().join("out.safetensors").exists());
+        }
+    }
+}
+
 /// A network that diverged, and names with the modules of FSDP within.
 #[test]
 fn numbers_that_are_not_finite_are_refused_and_wrappers_are_not() {

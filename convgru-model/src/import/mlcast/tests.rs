@@ -84,8 +84,6 @@ fn what_is_no_network_is_told_by_name() {
         let name = "net.encoder.blocks.1.convgru.cell.combined_gates.bias";
         change(&mut tensors.iter_mut().find(|(other, _)| other == name).unwrap().1);
     };
-    let nan = reason(&|tensors| biases(tensors, &|bias| bias.as_mut_slice()[1] = f64::NAN));
-    assert!(nan.contains("`encoder.blocks.1.convgru.cell.combined_gates.bias` holds"), "{nan}");
     let wide = reason(&|tensors| biases(tensors, &|bias| *bias = Tensor::zeros(&[7])));
     assert!(wide.contains("combined_gates.bias"), "{wide}");
     let more = reason(&|tensors| {
@@ -102,6 +100,26 @@ fn what_is_no_network_is_told_by_name() {
         tensors.push((name, Tensor::zeros(&[2])));
     });
     assert!(far.contains("blocks"), "{far}");
+}
+
+#[test]
+fn a_network_that_is_not_finite_is_whole_and_its_tensors_are_named() {
+    for value in [f64::NAN, f64::INFINITY] {
+        let mut tensors = written("net._orig_mod.");
+        let name = "net._orig_mod.encoder.blocks.1.convgru.cell.combined_gates.bias";
+        let bias = &mut tensors.iter_mut().find(|(other, _)| other == name).unwrap().1;
+        bias.as_mut_slice()[1] = value;
+        let found = crate::import::detect(tensors.clone());
+        assert_eq!((found.networks.len(), found.incomplete.len()), (1, 0));
+        assert_eq!(found.not_finite, [name]);
+        let own: Tensors =
+            tensors.into_iter().map(|(name, tensor)| (name.replace("net._orig_mod.", ""), tensor)).collect();
+        let error = read(&own).unwrap_err().to_string();
+        assert!(
+            error.contains("`encoder.blocks.1.convgru.cell.combined_gates.bias` holds numbers"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

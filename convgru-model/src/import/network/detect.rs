@@ -1,10 +1,10 @@
 //! The networks of these systems among the tensors of a whole file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use convgru_kernels::Scalar;
 
-use super::fire_net::{self, Renamed};
+use super::fire_net;
 use super::imported::Hints;
 use super::systems::read;
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ pub(in crate::import) struct Networks<T> {
     pub(in crate::import) rest: Vec<(String, Tensor<T>)>,
     /// Tensors among these that look like a network but are none, and why.
     pub(in crate::import) reasons: Vec<(String, String)>,
-    /// Networks that lack tensors.
+    /// Networks that lack tensors, or whose tensors do not fit together.
     pub(in crate::import) incomplete: Vec<Incomplete>,
 }
 
@@ -158,6 +158,9 @@ const PATTERNS: &[Pattern] = &[
     },
 ];
 
+/// A tensor with its place in the file.
+type Placed<T> = (usize, (String, Tensor<T>));
+
 /// The system whose names many networks have that are none of its.
 const COMMON: &str = "jhhuang96";
 
@@ -206,10 +209,10 @@ pub(in crate::import) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) ->
     let groups: Vec<(&Pattern, Vec<String>)> =
         groups.into_iter().map(|(pattern, prefixes)| (pattern, owned(&prefixes))).collect();
     // What is found leaves the rest, and what is not comes back to its place.
-    let mut rest: Vec<(usize, (String, Tensor<T>))> = tensors.into_iter().enumerate().collect();
-    rest = fire_net(rest, &mut found);
+    let mut rest: Vec<Placed<T>> = tensors.into_iter().enumerate().collect();
+    rest = fire_nets(rest, &mut found);
     for (pattern, prefixes) in groups {
-        let is_part = |(_, (name, _)): &(usize, (String, Tensor<T>))| {
+        let is_part = |(_, (name, _)): &Placed<T>| {
             prefixes.iter().any(|prefix| name.strip_prefix(&prefix[..]).is_some_and(|rest| pattern.has(rest)))
         };
         let (of_network, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_part);
@@ -227,7 +230,7 @@ pub(in crate::import) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) ->
                 let reason = format!("it looks like {}, but: {error}", pattern.system);
                 let names = of_network.iter().map(|(name, _)| (name.clone(), reason.clone()));
                 found.reasons.extend(names);
-                if pattern.system != COMMON && matches!(error, Error::MissingTensor { .. }) {
+                if pattern.system != COMMON {
                     found.incomplete.push(Incomplete { cells: prefixes, reason });
                 }
                 rest.extend(places.into_iter().zip(of_network));
@@ -242,26 +245,69 @@ pub(in crate::import) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) ->
     found
 }
 
-/// Takes a FireNet that is known by its structure, if there is one, out of the tensors of a file.
-fn fire_net<T: Scalar>(
-    rest: Vec<(usize, (String, Tensor<T>))>,
-    found: &mut Networks<T>,
-) -> Vec<(usize, (String, Tensor<T>))> {
+/// Takes the FireNets that are known by their structure out of the tensors of a file.
+fn fire_nets<T: Scalar>(mut rest: Vec<Placed<T>>, found: &mut Networks<T>) -> Vec<Placed<T>> {
+    let mut networks: Vec<(usize, NamedNetwork<T>)> = Vec::new();
+    for prefix in fire_net::prefixes(rest.iter().map(|(_, (name, _))| name.as_str())) {
+        let Some(names) = fire_net::found(rest.iter().map(|(_, named)| named), &prefix) else { continue };
+        let (own, others): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(_, (name, _))| names.contains_key(name));
+        rest = others;
+        let place = own.first().map_or(0, |(place, _)| *place);
+        match renamed_fire_net(&own, &names) {
+            Ok((network, origin)) => {
+                networks.push((place, NamedNetwork { name: prefix, network, origin: Some(origin) }));
+            }
+            Err(reason) => {
+                found.reasons.extend(own.iter().map(|(_, (name, _))| (name.clone(), reason.clone())));
+                found.incomplete.push(Incomplete { cells: vec![prefix], reason });
+                rest.extend(own);
+                rest.sort_by_key(|(place, _)| *place);
+            }
+        }
+    }
+    networks.sort_by_key(|(place, _)| *place);
+    found.networks.extend(networks.into_iter().map(|(_, network)| network));
+    rest
+}
+
+/// The FireNet of tensors with other names, or why there is none.
+fn renamed_fire_net<T: Scalar>(
+    tensors: &[Placed<T>],
+    names: &BTreeMap<String, String>,
+) -> std::result::Result<(Network<T>, Origin), String> {
     const SYSTEM: &str = "firenet";
-    let (places, tensors): (Vec<usize>, Vec<(String, Tensor<T>)>) = rest.into_iter().unzip();
-    let Some(Renamed { prefix, names }) = fire_net::found(&tensors) else {
-        return places.into_iter().zip(tensors).collect();
-    };
-    let is_own = |(name, _): &&(String, Tensor<T>)| names.contains_key(name);
     let renamed: Vec<(String, Tensor<T>)> =
-        tensors.iter().filter(is_own).map(|(name, tensor)| (names[name].clone(), tensor.clone())).collect();
-    let Ok((network, origin)) = network_of(SYSTEM, &renamed) else {
-        return places.into_iter().zip(tensors).collect();
-    };
+        tensors.iter().map(|(_, (name, tensor))| (names[name].clone(), tensor.clone())).collect();
     let own: HashMap<&str, &str> = names.iter().map(|(own, known)| (known.as_str(), own.as_str())).collect();
-    let origin = origin.renamed(|known| own.get(known).map_or(known, |own| own).to_owned());
-    found.networks.push(NamedNetwork { name: prefix, network, origin: Some(origin) });
-    places.into_iter().zip(tensors).filter(|(_, (name, _))| !names.contains_key(name)).collect()
+    let own = |known: &str| -> String {
+        if let Some(own) = own.get(known) {
+            return (*own).to_owned();
+        }
+        // A tensor that is missing stands beside the kernel of its module.
+        let beside = known.rsplit_once('.').and_then(|(module, parameter)| {
+            let own = own.get(&format!("{module}.weight")[..])?.strip_suffix("weight")?;
+            Some(format!("{own}{parameter}"))
+        });
+        beside.unwrap_or_else(|| known.to_owned())
+    };
+    match network_of(SYSTEM, &renamed) {
+        Ok((network, origin)) => Ok((network, origin.renamed(|known| own(known)))),
+        Err(error) => {
+            let error = match error {
+                Error::ShapeMismatch { what, expected, got } => {
+                    Error::ShapeMismatch { what: own(&what), expected, got }
+                }
+                Error::UnexpectedTensor { name } => Error::UnexpectedTensor { name: own(&name) },
+                Error::MissingTensor { name, found } => {
+                    let found: Vec<String> = found.split(", ").map(&own).collect();
+                    Error::MissingTensor { name: own(&name), found: found.join(", ") }
+                }
+                other => other,
+            };
+            Err(format!("it looks like {SYSTEM} with other names, but: {error}"))
+        }
+    }
 }
 
 /// The network of a system's tensors, on the engine that computes it, and its origin.
@@ -370,6 +416,61 @@ mod tests {
         );
         let found = detect([gates("g.cell1.", 3), gates("grad.g.cell1.", 2)].concat());
         assert_eq!((found.networks.len(), found.incomplete.len()), (1, 0));
+    }
+
+    /// A FireNet of two channels with the names of its program.
+    fn fire_net() -> Tensors {
+        let mut tensors = zeros(&["head.conv.conv2d.weight"], &[2, 5, 3, 3]);
+        let gates = ["reset_gate", "update_gate", "out_gate"];
+        for block in ["head", "resblocks.0"] {
+            let names = gates.map(|gate| format!("{block}.recurrent_block.{gate}"));
+            for name in &names {
+                tensors.extend(zeros(&[&format!("{name}.weight")], &[2, 4, 3, 3]));
+                tensors.extend(zeros(&[&format!("{name}.bias")], &[2]));
+            }
+        }
+        for block in ["resblocks.0.conv", "resblocks.1"] {
+            for part in ["conv1", "conv2"] {
+                tensors.extend(zeros(&[&format!("{block}.{part}.weight")], &[2, 2, 3, 3]));
+                tensors.extend(zeros(&[&format!("{block}.{part}.bias")], &[2]));
+            }
+        }
+        tensors.extend(zeros(&["pred.conv2d.weight"], &[1, 2, 1, 1]));
+        tensors.extend(zeros(&["pred.conv2d.bias"], &[1]));
+        tensors.extend(zeros(&["head.conv.conv2d.bias"], &[2]));
+        tensors
+    }
+
+    #[test]
+    fn a_damaged_network_is_not_taken_for_loose_cells() {
+        let found = detect(fire_net());
+        assert_eq!((found.networks.len(), found.rest.len(), found.incomplete.len()), (1, 0, 0));
+        let reason = |tensors: Tensors| {
+            let found = detect(tensors);
+            assert_eq!((found.networks.len(), found.incomplete.len()), (0, 1));
+            found.incomplete[0].reason.clone()
+        };
+        let reasons = ["resblocks.0.conv.conv1.weight", "resblocks.1.conv2.bias", "pred.conv2d.weight"].map(
+            |missing| {
+                let kept = fire_net().into_iter().filter(|(name, _)| name != missing).collect();
+                (missing, reason(kept))
+            },
+        );
+        for (missing, reason) in reasons {
+            assert!(reason.contains("no tensor") && reason.contains("firenet"), "{missing}: {reason}");
+        }
+        for (name, shape) in [
+            ("head.recurrent_block.out_gate.weight", &[1, 4, 3, 3][..]),
+            ("resblocks.0.recurrent_block.out_gate.weight", &[2, 3, 4, 3]),
+            ("resblocks.1.conv2.weight", &[1, 2, 3, 3]),
+            ("resblocks.1.conv1.bias", &[1]),
+            ("head.conv.conv2d.bias", &[3]),
+        ] {
+            let mut tensors = fire_net();
+            tensors.iter_mut().find(|(own, _)| own == name).unwrap().1 = Tensor::zeros(shape);
+            let reason = reason(tensors);
+            assert!(reason.contains(&format!("{name}: shape {shape:?} where")), "{reason}");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! FireNet under other names: a convolution, then cells and residual blocks in turn, then a convolution of 1 x 1, whatever their modules
 //! are called.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use convgru_kernels::Scalar;
 
+use crate::import::search::expect_search;
 use crate::tensor::Tensor;
 
 /// What the gates of a cell are called.
@@ -12,14 +14,6 @@ const GATES: [&str; 3] = ["reset_gate", "update_gate", "out_gate"];
 
 /// Tensors of the largest network that is looked for.
 const MOST_TENSORS: usize = 1000;
-
-/// A network of this structure: the names of its tensors, and what FireNet's own are.
-pub(super) struct Renamed {
-    /// What the names of its tensors begin with.
-    pub(super) prefix: String,
-    /// A name in the file, and its name in FireNet.
-    pub(super) names: BTreeMap<String, String>,
-}
 
 /// The modules of a network.
 #[derive(Default)]
@@ -31,11 +25,19 @@ struct Modules<'t> {
     convolutions: Vec<(&'t str, &'t [usize])>,
 }
 
-/// The network among tensors, if they are those of one: two cells or more, as many residual blocks, a convolution before and one of 1 x 1
-/// after them, all of one number of channels, and nothing else beside them.
-pub(super) fn found<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Option<Renamed> {
-    let prefix = prefix(tensors)?;
-    let modules = modules(tensors, prefix)?;
+/// The names of the tensors behind a prefix, each with the name that FireNet has for it, if they are those of a network: two cells or
+/// more, as many residual blocks, a convolution before and one of 1 x 1 after them, all of one number of channels, and nothing else beside
+/// them. Biases may have any shape.
+pub(super) fn found<'t, T: Scalar>(
+    tensors: impl Iterator<Item = &'t (String, Tensor<T>)>,
+    prefix: &str,
+) -> Option<BTreeMap<String, String>> {
+    let inside = |(name, _): &&(String, Tensor<T>)| name.starts_with(prefix);
+    let tensors: Vec<&(String, Tensor<T>)> = tensors.filter(inside).take(MOST_TENSORS + 1).collect();
+    if tensors.len() > MOST_TENSORS {
+        return None;
+    }
+    let modules = modules(&tensors, prefix)?;
     let shape = |name: String| tensors.iter().find(|(own, _)| *own == name).map(|(_, tensor)| tensor.shape());
     let channels = shape(format!("{}{}.weight", modules.cells.first()?, GATES[0]))?.first().copied()?;
     let is_square = |shape: Option<&[usize]>| matches!(shape, Some(&[out, inside, _, _]) if [out, inside] == [channels; 2]);
@@ -79,23 +81,26 @@ pub(super) fn found<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Option<Rename
         let inside = if at + 1 < modules.cells.len() { "conv." } else { "" };
         rename(block, &format!("resblocks.{at}.{inside}"));
     }
-    Some(Renamed { prefix: prefix.to_owned(), names })
+    Some(names)
 }
 
-/// What stands before the modules, by the first cell with a number in its name.
-fn prefix<T>(tensors: &[(String, Tensor<T>)]) -> Option<&str> {
-    let cell = tensors.iter().find_map(|(name, _)| name.strip_suffix(".reset_gate.weight"))?;
-    Some(cell.rfind('.').map_or("", |at| &cell[..=at]))
-}
-
-/// The modules behind a prefix; `None` if something else is among them.
-fn modules<'t, T: Scalar>(tensors: &'t [(String, Tensor<T>)], prefix: &str) -> Option<Modules<'t>> {
-    let is_inside = |(name, _): &&(String, Tensor<T>)| name.starts_with(prefix);
-    if tensors.iter().filter(is_inside).count() > MOST_TENSORS {
-        return None;
+/// What stands before the modules of networks that there may be, by the cells in names: the longest first, so that a network is found
+/// before the one whose names begin alike. None where there are more than are looked for.
+pub(super) fn prefixes<'t>(names: impl Iterator<Item = &'t str> + Clone) -> Vec<String> {
+    let cells = names.clone().filter_map(|name| name.strip_suffix(".reset_gate.weight"));
+    let prefixes: BTreeSet<&str> = cells.map(|cell| cell.rfind('.').map_or("", |at| &cell[..=at])).collect();
+    if expect_search(prefixes.len(), names.count()).is_err() {
+        return Vec::new();
     }
+    let mut prefixes: Vec<String> = prefixes.into_iter().map(str::to_owned).collect();
+    prefixes.sort_by_key(|prefix| Reverse(prefix.len()));
+    prefixes
+}
+
+/// The modules behind a prefix, which all tensors have; `None` if something else is among them.
+fn modules<'t, T: Scalar>(tensors: &[&'t (String, Tensor<T>)], prefix: &str) -> Option<Modules<'t>> {
     let mut modules = Modules::default();
-    for (name, tensor) in tensors.iter().filter(is_inside) {
+    for (name, tensor) in tensors {
         let (module, parameter) = name.rsplit_once('.')?;
         let last = module.rsplit('.').next().unwrap_or(module);
         // The module of a gate, or of a convolution of a block, and the dot behind it.
@@ -103,16 +108,16 @@ fn modules<'t, T: Scalar>(tensors: &'t [(String, Tensor<T>)], prefix: &str) -> O
         let depth = |outer: &str| outer[prefix.len()..].matches('.').count();
         let is_gate = GATES.contains(&last);
         match (last, parameter, tensor.shape().len()) {
-            (_, "weight", 4) | (_, "bias", 1) if is_gate && depth(outer()?) == 1 => {
+            (_, "weight", 4) | (_, "bias", _) if is_gate && depth(outer()?) == 1 => {
                 push(&mut modules.cells, outer()?)
             }
-            ("conv1" | "conv2", "weight", 4) | ("conv1" | "conv2", "bias", 1) if depth(outer()?) == 1 => {
+            ("conv1" | "conv2", "weight", 4) | ("conv1" | "conv2", "bias", _) if depth(outer()?) == 1 => {
                 push(&mut modules.blocks, outer()?);
             }
             (_, "weight", 4) if !is_gate => {
                 modules.convolutions.push((name.get(..=module.len())?, tensor.shape()))
             }
-            (_, "bias", 1) if !is_gate => {}
+            (_, "bias", _) if !is_gate => {}
             _ => return None,
         }
     }
@@ -181,17 +186,58 @@ mod tests {
         for count in [2, 3] {
             let mut tensors = network(count);
             tensors.push(numbers("optimizer.step", &[1], 0));
-            let renamed = found(&tensors).unwrap();
-            assert_eq!((renamed.prefix.as_str(), renamed.names.len()), ("net.", tensors.len() - 1));
+            assert_eq!(prefixes(tensors.iter().map(|(name, _)| name.as_str())), ["net."]);
+            let names = found(tensors.iter(), "net.").unwrap();
+            assert_eq!(names.len(), tensors.len() - 1);
             tensors.sort_by(|a, b| b.0.cmp(&a.0));
-            assert_eq!(found(&tensors).unwrap().names, renamed.names);
+            assert_eq!(found(tensors.iter(), "net.").unwrap(), names);
             let named: Vec<_> = tensors
                 .iter()
-                .filter_map(|(name, tensor)| Some((renamed.names.get(name)?.clone(), tensor.clone())))
+                .filter_map(|(name, tensor)| Some((names.get(name)?.clone(), tensor.clone())))
                 .collect();
             let read = read("firenet", &named, &Hints::default()).unwrap();
             assert_eq!((read.config.stages.len(), read.config.cells().count()), (2 + 2 * count, count));
         }
+    }
+
+    #[test]
+    fn the_networks_of_a_file_are_found_one_by_one_whatever_stands_before_them() {
+        let under = |prefix: &str| -> Vec<_> {
+            let name = |name: String| name.replacen("net.", prefix, 1);
+            network(2).into_iter().map(|(own, tensor)| (name(own), tensor)).collect()
+        };
+        for (one, other) in [("model.", "ema."), ("", "ema."), ("", "ema.model."), ("a.", "a.b.")] {
+            let count = under(one).len();
+            let found = crate::import::detect([under(one), under(other)].concat());
+            let names: Vec<&str> = found.networks.iter().map(|network| network.name.as_str()).collect();
+            assert_eq!((names, found.left.len(), found.incomplete.len()), (vec![one, other], 0, 0));
+            for network in found.networks {
+                let origin = network.origin.unwrap();
+                assert_eq!((origin.system.as_str(), origin.tensors.len()), ("firenet", count));
+                assert!(origin.tensors.iter().all(|tensor| tensor.name.starts_with(&network.name)));
+            }
+        }
+    }
+
+    #[test]
+    fn tensors_of_another_shape_are_refused_by_their_names_in_the_file() {
+        for (place, shape, needed) in [
+            ("net.in.bias", &[2][..], "[3]"),
+            ("net.block1.conv1.bias", &[4], "[3]"),
+            ("net.block2.conv2.bias", &[3, 1], "[3]"),
+            ("net.block2.conv2.weight", &[3, 3, 3, 1], "[3, 3, 3, 3]"),
+            ("net.cell2.out_gate.bias", &[1], "[3]"),
+        ] {
+            let mut tensors = network(2);
+            tensors.iter_mut().find(|(name, _)| name == place).unwrap().1 = Tensor::zeros(shape);
+            let found = crate::import::detect(tensors);
+            let reason = &found.incomplete[0].reason;
+            let words = format!("{place}: shape {shape:?} where {needed} is needed");
+            assert!(found.incomplete[0].cells == ["net."] && reason.contains(&words), "{place}: {reason}");
+        }
+        let lacking = network(2).into_iter().filter(|(name, _)| name != "net.block2.conv2.bias").collect();
+        let reason = &crate::import::detect::<f32>(lacking).incomplete[0].reason;
+        assert!(reason.contains("no tensor `net.block2.conv2.bias`; they hold: net."), "{reason}");
     }
 
     #[test]
@@ -213,7 +259,7 @@ mod tests {
         for (at, change) in changes.into_iter().enumerate() {
             let mut tensors = network(2);
             change(&mut tensors);
-            assert!(found(&tensors).is_none(), "change {at}");
+            assert!(found(tensors.iter(), "net.").is_none(), "change {at}");
         }
     }
 }

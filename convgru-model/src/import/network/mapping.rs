@@ -8,7 +8,7 @@ use super::block::{Block, Place};
 use super::imported::Imported;
 use crate::composed::{Bias, CellConfig, RecurrentConfig, RecurrentParameters};
 use crate::config::ResetGate;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_count};
 use crate::import::layout::{BlendConvention, Columns, Gate, Layout};
 use crate::tensor::Tensor;
 
@@ -16,6 +16,8 @@ use crate::tensor::Tensor;
 pub(super) struct Mapping<'t, T> {
     pub(super) tensors: &'t [(String, Tensor<T>)],
     blocks: Vec<Block>,
+    /// The places among `blocks` of tensors that were copied whole.
+    copied: Vec<usize>,
 }
 
 /// What the kernels of a cell tell of it.
@@ -29,7 +31,7 @@ pub(super) struct Core {
 
 impl<'t, T: Scalar> Mapping<'t, T> {
     pub(super) fn new(tensors: &'t [(String, Tensor<T>)]) -> Self {
-        Self { tensors, blocks: Vec::new() }
+        Self { tensors, blocks: Vec::new(), copied: Vec::new() }
     }
 
     /// A tensor by its name.
@@ -45,12 +47,14 @@ impl<'t, T: Scalar> Mapping<'t, T> {
         })
     }
 
-    /// A whole tensor that is some rows of ours.
+    /// A whole tensor that is the rows of ours from `row` on, up to the rows of the next tensor that is copied there. Tensors that begin at
+    /// the same row are added up. [`finish`](Self::finish) compares the shapes.
     pub(super) fn copy(&mut self, published: &str, ours: &str, row: usize, negated: bool) -> Result<()> {
         let tensor = self.get(published)?;
         let rows = tensor.shape().first().copied().unwrap_or(1);
         let width = tensor.len() / rows.max(1);
         let place = |name: &str, row| Place { name: name.to_owned(), width, row, start: 0 };
+        self.copied.push(self.blocks.len());
         self.blocks.push(Block {
             published: place(published, 0),
             ours: place(ours, row),
@@ -59,11 +63,6 @@ impl<'t, T: Scalar> Mapping<'t, T> {
             negated,
         });
         Ok(())
-    }
-
-    /// A tensor that may be missing.
-    pub(super) fn copy_if_there(&mut self, published: &str, ours: &str, row: usize) -> Result<()> {
-        if self.find(published).is_some() { self.copy(published, ours, row, false) } else { Ok(()) }
     }
 
     /// The kernels and biases of a cell whose parameters are called `ours...`.
@@ -78,6 +77,7 @@ impl<'t, T: Scalar> Mapping<'t, T> {
             let name = layout.weight_name(prefix, tensor.name);
             // A network without input lacks the kernels over it and their biases.
             if tensor.columns == Columns::Input
+                && size.config.in_channels == 0
                 && self.find(&name).is_none()
                 && self.find(&layout.bias_name(prefix, tensor.name)).is_none()
             {
@@ -85,7 +85,6 @@ impl<'t, T: Scalar> Mapping<'t, T> {
             }
             let weight = self.get(&name)?;
             let rows = tensor.gates.len() * hidden;
-            let width = weight.len() / weight.shape()[0].max(1);
             // Where the columns of input and state begin.
             let columns: &[(usize, usize)] = match tensor.columns {
                 Columns::InputState => &[(0, 0), (1, widths[0])],
@@ -93,10 +92,10 @@ impl<'t, T: Scalar> Mapping<'t, T> {
                 Columns::Input => &[(0, 0)],
                 Columns::State => &[(1, 0)],
             };
-            let expected: usize = columns.iter().map(|(part, _)| widths[*part]).sum();
-            if weight.shape()[0] != rows || width != expected {
-                let expected = format!("{rows} rows of {expected} numbers");
-                return Err(Error::ShapeMismatch { what: name, expected, got: weight.shape().to_vec() });
+            let width: usize = columns.iter().map(|(part, _)| widths[*part]).sum();
+            let expected = size.kernel(rows, tensor.columns);
+            if !is_same(&expected, weight.shape()) || weight.len() != rows * width {
+                return Err(mismatch(name, &expected, weight.shape()));
             }
             for (index, &gate) in tensor.gates.iter().enumerate() {
                 let negated = layout.blend == BlendConvention::State && gate == Gate::Update;
@@ -163,13 +162,13 @@ impl<'t, T: Scalar> Mapping<'t, T> {
             state.or_else(|| both.clone()).unwrap_or_else(|| unreachable!("a layout reads states"));
         let kernel = self.get(&of_state)?;
         let hidden = kernel.shape().first().copied().unwrap_or(0) / tensor.gates.len();
-        let mismatch = |what: &str, got: &[usize]| Error::ShapeMismatch {
+        let unknown = |what: &str, got: &[usize]| Error::ShapeMismatch {
             what: what.to_owned(),
             expected: "[gates H, in, kernel]".to_owned(),
             got: got.to_vec(),
         };
         if hidden == 0 || kernel.rank() < 2 {
-            return Err(mismatch(&of_state, kernel.shape()));
+            return Err(unknown(&of_state, kernel.shape()));
         }
         let columns_of_state = kernel.shape()[1];
         let mut config = CellConfig { hidden_channels: hidden, reset: layout.reset, ..CellConfig::default() };
@@ -180,13 +179,13 @@ impl<'t, T: Scalar> Mapping<'t, T> {
         if let Some((_, name)) = input
             && let Some(kernel) = self.find(&name)
         {
-            let &[_, columns, ..] = kernel.shape() else { return Err(mismatch(&name, kernel.shape())) };
+            let &[_, columns, ..] = kernel.shape() else { return Err(unknown(&name, kernel.shape())) };
             config.in_channels = columns;
             of_input = spatial(&kernel.shape()[2..])?;
         } else if let Some((_, name)) = both {
             let kernel = self.get(&name)?;
             let columns = kernel.shape().get(1).and_then(|columns| columns.checked_sub(hidden));
-            config.in_channels = columns.ok_or_else(|| mismatch(&name, kernel.shape()))?;
+            config.in_channels = columns.ok_or_else(|| unknown(&name, kernel.shape()))?;
             state_columns = hidden;
         }
         config.input_kernel_depth = of_input.0;
@@ -198,6 +197,40 @@ impl<'t, T: Scalar> Mapping<'t, T> {
         Ok(Core { config, state_columns })
     }
 
+    /// Fails unless every tensor that was copied whole has the shape of its rows of ours, and every kernel of ours is filled.
+    fn expect_shapes(&self, shapes: &[(String, Vec<usize>)]) -> Result<()> {
+        for &place in &self.copied {
+            let Block { published, ours, .. } = &self.blocks[place];
+            let Some((_, shape)) = shapes.iter().find(|(name, _)| *name == ours.name) else {
+                return Err(Error::UnexpectedTensor { name: published.name.clone() });
+            };
+            let others = self.copied.iter().map(|&other| &self.blocks[other].ours);
+            let later = others.filter(|other| other.name == ours.name && other.row > ours.row);
+            let end = later.map(|other| other.row).min().unwrap_or(shape[0]);
+            let expected = [&[end.saturating_sub(ours.row)], &shape[1..]].concat();
+            let got = self.get(&published.name)?.shape();
+            if !is_same(&expected, got) {
+                return Err(mismatch(published.name.clone(), &expected, got));
+            }
+        }
+        for (name, shape) in shapes.iter().filter(|(_, shape)| shape.len() > 1) {
+            let blocks: Vec<&Block> = self.blocks.iter().filter(|block| block.ours.name == *name).collect();
+            let width: usize = shape[1..].iter().product();
+            if let Some(block) = blocks.iter().find(|block| block.ours.width != width) {
+                let got = self.get(&block.published.name)?.shape();
+                let expected = format!("rows of {width} numbers of `{name}`");
+                return Err(Error::ShapeMismatch {
+                    what: block.published.name.clone(),
+                    expected,
+                    got: got.to_vec(),
+                });
+            }
+            let filled = blocks.iter().map(|block| block.numbers()).fold(0, usize::saturating_add);
+            expect_count(&format!("numbers of `{name}`"), shape[0].saturating_mul(width), filled)?;
+        }
+        Ok(())
+    }
+
     /// The network of a configuration, with the numbers of all blocks.
     pub(super) fn finish(self, config: RecurrentConfig) -> Result<Imported<T>> {
         let used: HashSet<&str> = self.blocks.iter().map(|block| block.published.name.as_str()).collect();
@@ -205,6 +238,7 @@ impl<'t, T: Scalar> Mapping<'t, T> {
             return Err(Error::UnexpectedTensor { name: name.clone() });
         }
         let shapes = config.parameter_shapes()?;
+        self.expect_shapes(&shapes)?;
         let elements =
             |shape: &Vec<usize>| shape.iter().fold(1usize, |count, &size| count.saturating_mul(size));
         let needed = shapes.iter().map(|(_, shape)| elements(shape)).fold(0, usize::saturating_add);
@@ -233,6 +267,38 @@ impl<'t, T: Scalar> Mapping<'t, T> {
             blocks: self.blocks,
             kernels_last: false,
         })
+    }
+}
+
+impl Core {
+    /// The shape of a kernel of so many rows over these columns.
+    fn kernel(&self, rows: usize, columns: Columns) -> Vec<usize> {
+        let Self { config, state_columns } = self;
+        let of_state = (config.kernel_depth, config.kernel_size);
+        let (columns, (depth, [height, width])) = match columns {
+            Columns::Input => (config.in_channels, (config.input_kernel_depth, config.input_kernel())),
+            Columns::State => (*state_columns, of_state),
+            Columns::InputState | Columns::StateInput => (config.in_channels + state_columns, of_state),
+        };
+        let mut shape = vec![rows, columns];
+        shape.extend((depth > 1).then_some(depth));
+        shape.extend([height, width]);
+        shape
+    }
+}
+
+fn mismatch(what: String, expected: &[usize], got: &[usize]) -> Error {
+    Error::ShapeMismatch { what, expected: format!("{expected:?}"), got: got.to_vec() }
+}
+
+/// Whether shapes are the same, where a kernel may lack dimensions of space of one pixel.
+fn is_same(one: &[usize], other: &[usize]) -> bool {
+    match (one, other) {
+        ([rows, columns, space @ ..], [other_rows, other_columns, other_space @ ..]) => {
+            let same = matches!((spatial(space), spatial(other_space)), (Ok(one), Ok(other)) if one == other);
+            [rows, columns] == [other_rows, other_columns] && same
+        }
+        _ => one == other,
     }
 }
 

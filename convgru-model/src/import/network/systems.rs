@@ -184,12 +184,12 @@ fn traj_gru<T: Scalar>(
     for (published, to) in of_input.into_iter().filter(|_| reads).chain(others) {
         mapping.copy(&format!("{prefix}{published}"), &format!("{ours}{to}"), 0, false)?;
     }
-    let features = mapping.get(&format!("{prefix}h2f_conv1_weight"))?.shape()[0];
+    let features = mapping.get(&format!("{prefix}h2f_conv1_weight"))?.shape().first().copied();
     Ok(CellConfig {
         kind: CellKind::TrajGru,
         candidate_activation: HKO7,
         flows: core.state_columns / core.config.hidden_channels,
-        flow_channels: features,
+        flow_channels: features.unwrap_or(0),
         kernel_size: core.config.input_kernel(),
         input_kernel_size: None,
         ..core.config
@@ -227,20 +227,14 @@ fn firenet<T: Scalar>(mut mapping: Mapping<'_, T>, _hints: &Hints) -> Result<Imp
             return invalid("kernel_size", format!("`{}` has shape {:?}", names[0], weight.shape()));
         };
         let parts: &[&str] = if names.len() > 1 { &["first.", "second."] } else { &[""] };
+        let bias = names.iter().any(|name| mapping.find(&format!("{before}{name}.bias")).is_some());
         for (name, part) in names.iter().zip(parts) {
-            mapping.copy(
-                &format!("{before}{name}.weight"),
-                &format!("stages.{stage}.{part}weight"),
-                0,
-                false,
-            )?;
-            mapping.copy_if_there(
-                &format!("{before}{name}.bias"),
-                &format!("stages.{stage}.{part}bias"),
-                0,
-            )?;
+            for parameter in ["weight", "bias"].into_iter().filter(|parameter| bias || *parameter == "weight")
+            {
+                let ours = format!("stages.{stage}.{part}{parameter}");
+                mapping.copy(&format!("{before}{name}.{parameter}"), &ours, 0, false)?;
+            }
         }
-        let bias = mapping.find(&format!("{before}{}.bias", names[0])).is_some();
         let kernel_size = [kh, kw];
         Ok(ConvStageConfig { in_channels, out_channels, kernel_size, bias, activation, ..Default::default() })
     };
@@ -255,7 +249,14 @@ fn firenet<T: Scalar>(mut mapping: Mapping<'_, T>, _hints: &Hints) -> Result<Imp
         let part = match (within(&recurrent), within(&inside)) {
             (true, _) => &recurrent,
             (false, true) => &inside,
-            _ => break,
+            (false, false) => {
+                // Other tensors of the block need its first convolution.
+                let block = format!("{before}{inside}");
+                match names(&mapping).any(|name| name.starts_with(&block)) {
+                    true => &recurrent,
+                    false => break,
+                }
+            }
         };
         let pair = [format!("{part}conv1"), format!("{part}conv2")];
         let stage = stages.len();

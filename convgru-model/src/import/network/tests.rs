@@ -169,3 +169,104 @@ fn a_trajectory_gru_without_input_is_one_and_one_that_lacks_a_tensor_is_not() {
         assert!(reason.contains(&format!("no tensor `fbrnn3_0_{missing}`")), "{missing}: {reason}");
     }
 }
+
+/// DROID's cell of 2 channels.
+fn droid() -> Vec<(String, Tensor<f64>)> {
+    let mut tensors: Vec<(String, Tensor<f64>)> = ["convz", "convr", "convq"]
+        .map(|gate| numbered(&format!("gru.{gate}.weight"), &[2, 5, 3, 3], 0))
+        .into();
+    for name in ["w", "convz_glo", "convr_glo", "convq_glo"] {
+        tensors.push(numbered(&format!("gru.{name}.weight"), &[2, 2, 1, 1], 1));
+        tensors.push(numbered(&format!("gru.{name}.bias"), &[2], 2));
+    }
+    tensors
+}
+
+/// A cell of DGMR's of 2 channels of state and 3 of input, with a spectral norm.
+fn dgmr() -> Vec<(String, Tensor<f64>)> {
+    let mut tensors = Vec::new();
+    for gate in ["read_gate_conv", "update_gate_conv", "output_conv"] {
+        tensors.push(numbered(&format!("c.{gate}.weight_orig"), &[2, 5, 3, 3], 1));
+        tensors.push(numbered(&format!("c.{gate}.bias"), &[2], 2));
+        tensors.push(numbered(&format!("c.{gate}.weight_u"), &[2], 3));
+        tensors.push(numbered(&format!("c.{gate}.weight_v"), &[45], 4));
+    }
+    tensors
+}
+
+/// A cell of jhhuang96's of 32 channels of state and 1 of input.
+fn jhhuang96() -> Vec<(String, Tensor<f64>)> {
+    vec![
+        numbered("g.conv1.0.weight", &[64, 33, 1, 1], 0),
+        numbered("g.conv1.0.bias", &[64], 1),
+        numbered("g.conv1.1.weight", &[64], 2),
+        numbered("g.conv1.1.bias", &[64], 3),
+        numbered("g.conv2.0.weight", &[32, 33, 1, 1], 4),
+        numbered("g.conv2.0.bias", &[32], 5),
+        numbered("g.conv2.1.weight", &[32], 6),
+        numbered("g.conv2.1.bias", &[32], 7),
+    ]
+}
+
+/// Two layers of Ballas' stack, of 2 and 3 channels.
+fn ballas() -> Vec<(String, Tensor<f64>)> {
+    let mut tensors = Vec::new();
+    for (layer, inputs, hidden) in [(0, 4, 2), (1, 5, 3)] {
+        for gate in ["_z", "_r", ""] {
+            tensors.push(numbered(&format!("cells.{layer}.W{gate}"), &[hidden, inputs, 3, 3], layer));
+            tensors.push(numbered(&format!("cells.{layer}.U{gate}"), &[hidden, hidden, 3, 3], 1 + layer));
+        }
+    }
+    tensors.push(numbered("cells.1.W_zl", &[3, 2, 3, 3], 5));
+    tensors.push(numbered("cells.1.W_rl", &[3, 2, 3, 3], 6));
+    tensors
+}
+
+/// Every tensor of a network that has a row more or less, or its axes in another order, is refused with its name and both shapes.
+#[test]
+fn a_tensor_of_another_shape_is_refused_whichever_it_is() {
+    for (system, tensors) in [
+        ("droid", droid()),
+        ("dgmr", dgmr()),
+        ("jhhuang96", jhhuang96()),
+        ("hko7_trajgru", traj_gru(true)),
+        ("hko7_trajgru", traj_gru(false)),
+        ("ballas_stacked", ballas()),
+    ] {
+        let hints = Hints::default();
+        let imported = read(system, &tensors, &hints).unwrap_or_else(|error| panic!("{system}: {error}"));
+        assert_eq!(imported.write_gradients(&imported.parameters).unwrap().len(), tensors.len());
+        for place in 0..tensors.len() {
+            let (name, whole) = (&tensors[place].0, tensors[place].1.shape().to_vec());
+            let mut shapes: Vec<Vec<usize>> = Vec::new();
+            for rows in [1, whole[0] - 1, whole[0] + 1, 2 * whole[0]] {
+                shapes.push([&[rows], &whole[1..]].concat());
+            }
+            shapes.push(Vec::new());
+            if whole.len() == 4 {
+                shapes.push(vec![whole[0], whole[1] * whole[2] * whole[3]]);
+                shapes.push(vec![whole[0], whole[2], whole[3], whole[1]]);
+                shapes.push(vec![whole[0], whole[1] + 1, whole[2], whole[3]]);
+            }
+            let dimensions =
+                |shape: &[usize]| shape.iter().filter(|&&size| size != 1).copied().collect::<Vec<_>>();
+            shapes.retain(|shape| dimensions(shape) != dimensions(&whole));
+            for shape in shapes {
+                let mut changed = tensors.clone();
+                changed[place].1 = Tensor::from_fn(&shape, |_| 0.5);
+                let error = match read(system, &changed, &hints) {
+                    Ok(_) => panic!("{system}: `{name}` of {shape:?} and not {whole:?} was read"),
+                    Err(error) => error.to_string(),
+                };
+                // The kernels that tell the sizes of a cell are taken at their word, and others do not fit them.
+                if name.contains("_glo")
+                    || name.contains("w.")
+                    || name.ends_with("_u")
+                    || name.contains("f_out")
+                {
+                    assert!(error.contains(&format!("{name}: shape {shape:?} where ")), "{system}: {error}");
+                }
+            }
+        }
+    }
+}
