@@ -28,7 +28,7 @@ fn gru_rcn(pool: bool) -> RecurrentConfig {
     RecurrentConfig { wiring: Wiring::GruRcn { pool }, ..RecurrentConfig::chain(cells) }
 }
 
-/// Networks that continue frames: of two channels, of a mask, of convolutions around a cell.
+/// Networks that continue frames: of two channels, of a mask, of convolutions around a cell, of a normalised cell before a plain one.
 pub(super) fn forecasters() -> Vec<(&'static str, RecurrentForecasterConfig)> {
     let network = |patch: usize, image_channels: usize, mask_channel: bool, cells: Vec<CellConfig>| {
         let config = RecurrentForecasterConfig { patch, image_channels, mask_channel, ..Default::default() };
@@ -41,6 +41,7 @@ pub(super) fn forecasters() -> Vec<(&'static str, RecurrentForecasterConfig)> {
     };
     let lstm = |inputs| CellConfig { kind: CellKind::Lstm, peephole: true, ..CellConfig::new(inputs, 5) };
     let pair = CellConfig { kernel_size: [1, 5], second_kernel_size: Some([5, 1]), ..CellConfig::new(4, 6) };
+    let normalised = CellConfig { normalization: Normalization::Layer, ..CellConfig::new(4, 4) };
     let sigmoid = OutputActivation::Sigmoid;
     vec![
         ("lstms, two channels", network(2, 2, false, vec![lstm(8), lstm(5)])),
@@ -49,6 +50,7 @@ pub(super) fn forecasters() -> Vec<(&'static str, RecurrentForecasterConfig)> {
             RecurrentForecasterConfig { output_activation: sigmoid, ..network(2, 1, true, vec![lstm(8)]) },
         ),
         ("pair of passes", network(2, 1, false, vec![pair])),
+        ("normalised cell, plain cell", network(2, 1, false, vec![normalised, CellConfig::new(4, 3)])),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! From a graph to the bytes of a file.
 
+use std::collections::HashSet;
+
 use prost::Message;
 use serde::Serialize;
 
@@ -32,7 +34,11 @@ pub(super) struct About<'a> {
 }
 
 /// The bytes of a file.
+///
+/// # Errors
+/// [`Error::InvalidConfig`] if two values have one name, which runtimes refuse, and [`Error::FileTooLarge`].
 pub(super) fn encode(about: &About<'_>, graph: GraphProto, constants: Constants) -> Result<Vec<u8>> {
+    expect_unique_names(&graph, &constants.tensors.iter().map(|tensor| tensor.name.as_str()).collect())?;
     let entry = |key: &str, value: &str| StringStringEntryProto { key: key.into(), value: value.into() };
     let metadata_props = vec![
         entry("convgru.network", about.network),
@@ -54,6 +60,25 @@ pub(super) fn encode(about: &About<'_>, graph: GraphProto, constants: Constants)
     };
     expect_size(model.encoded_len())?;
     Ok(model.encode_to_vec())
+}
+
+/// Fails if a node of a graph, or of a body within it, gives a value under a name that another value around it has.
+fn expect_unique_names<'a>(graph: &'a GraphProto, around: &HashSet<&'a str>) -> Result<()> {
+    let mut known = around.clone();
+    // An input can have the name of a constant, which is then its value where it is not given.
+    known.extend(graph.input.iter().map(|input| input.name.as_str()));
+    for node in &graph.node {
+        for body in node.attribute.iter().filter_map(|attribute| attribute.g.as_deref()) {
+            expect_unique_names(body, &known)?;
+        }
+        for output in &node.output {
+            if !known.insert(output) {
+                let reason = format!("the graph {} has two values of the name `{output}`", graph.name);
+                return Err(Error::InvalidConfig { field: "onnx".into(), reason });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Fails if a file of so many bytes would be too large.

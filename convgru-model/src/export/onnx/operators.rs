@@ -158,8 +158,8 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
         let grouped = self.whole(&[0, groups as i64, -1]);
         let grouped = self.push("Reshape", &[&name, &grouped], Vec::new());
         let constants = &mut self.graph.constants;
-        let one = constants.floats(&format!("ones.{groups}"), &[groups], &vec![T::ONE; groups]);
-        let zero = constants.floats(&format!("zeros.{groups}"), &[groups], &vec![T::ZERO; groups]);
+        let one = constants.floats(&format!("norm.ones.{groups}"), &[groups], &vec![T::ONE; groups]);
+        let zero = constants.floats(&format!("norm.zeros.{groups}"), &[groups], &vec![T::ZERO; groups]);
         let attributes = vec![number("epsilon", epsilon)];
         let normal = self.push("InstanceNormalization", &[&grouped, &one, &zero], attributes);
         let shape = self.push("Shape", &[&name], Vec::new());

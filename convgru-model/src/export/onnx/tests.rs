@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use prost::Message;
 
-use super::graph::Constants;
+use super::graph::{Constants, Graph};
+use super::model::{About, encode};
 use super::proto::{Dimension, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
 use super::{Form, OPSET, Part, conv_gru, forecaster};
-use crate::composed::{CellConfig, CellKind, ConvStageConfig, Stage, Wiring};
+use crate::composed::{CellConfig, CellKind, ConvStageConfig, Normalization, Stage, Wiring};
 use crate::config::{
     ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig, MlcastConfig, PyramidConfig,
     PyramidScale, RecurrentForecasterConfig, ResetGate, Residual,
@@ -430,6 +431,34 @@ fn composed_cells_read_a_frame_and_predict_the_next() {
     let network = Forecaster::<f32>::new(levels, 3).unwrap();
     let error = forecaster(&network, Part::Forecast { steps: 2 }).unwrap_err().to_string();
     assert!(error.contains("levels"), "{error}");
+}
+
+/// Constants of a normalisation and zero states of the cell after it.
+#[test]
+fn normalised_cells_before_others_have_names_of_their_own() {
+    for normalization in [Normalization::Layer, Normalization::Group { gates: 1, candidate: 1 }] {
+        let normalised = CellConfig { normalization, ..CellConfig::new(4, 4) };
+        let stages = [normalised, CellConfig::new(4, 4), CellConfig::new(4, 4)].map(Stage::Cell).to_vec();
+        let config = RecurrentForecasterConfig { patch: 2, stages, ..Default::default() };
+        let model = forecast(config, Part::Forecast { steps: 2 });
+        assert!(graph(&model).node.iter().any(|node| node.output == ["zeros.1"]));
+    }
+}
+
+#[test]
+fn two_values_of_one_name_are_refused() {
+    let about = About { network: "", form: "", sentence: "", equation: "", config: String::new() };
+    let encoded = |name: &str| {
+        let mut constants = Constants::default();
+        let mut graph = Graph::new("graph", &mut constants);
+        let zeros = graph.constants.integers("zeros.1", &[0]);
+        graph.node("Identity", name, &[&zeros], Vec::new());
+        let graph = graph.finish();
+        encode(&about, graph, constants)
+    };
+    encoded("zeros.2").unwrap();
+    let error = encoded("zeros.1").unwrap_err().to_string();
+    assert!(error.contains("two values of the name `zeros.1`"), "{error}");
 }
 
 /// An LSTM over patches of 2x2 of one channel and a mask.
