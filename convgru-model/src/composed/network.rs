@@ -215,7 +215,7 @@ impl<T: Scalar> Recurrent<T> {
     pub fn iterate_spectral_norms(&mut self) -> Result<()> {
         self.check()?;
         self.stamp = Stamp::new();
-        self.parameters.iterate_spectral_norms(&self.config);
+        self.parameters.iterate_spectral_norms(&self.config, &|_| true);
         Ok(())
     }
 }

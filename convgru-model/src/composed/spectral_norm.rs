@@ -9,21 +9,25 @@ use super::network::RecurrentParameters;
 
 impl<T: Scalar> RecurrentParameters<T> {
     /// One step of the power iteration of every kernel with a spectral norm, `v = W^T u / |W^T u|`, `u = W v / |W v|`
-    /// (Miyato et al. 2018). The parameters are those of the configuration.
-    pub(crate) fn iterate_spectral_norms(&mut self, config: &RecurrentConfig) {
+    /// (Miyato et al. 2018). Vectors whose names `changes` denies keep their bits. The parameters are those of the configuration.
+    pub(crate) fn iterate_spectral_norms(
+        &mut self,
+        config: &RecurrentConfig,
+        changes: &dyn Fn(&str) -> bool,
+    ) {
         for (stage, config) in config.stages.iter().enumerate() {
             let Stage::Cell(cell) = config else { continue };
             let passes = ["", "second."].into_iter().take(1 + usize::from(cell.second_kernel_size.is_some()));
             for prefix in passes.filter(|_| cell.spectral_norm) {
                 for (gate, name) in ["update", "reset", "candidate"].into_iter().enumerate() {
                     let rows = gate * cell.hidden_channels..(gate + 1) * cell.hidden_channels;
-                    self.iterate(&format!("stages.{stage}.{prefix}"), name, rows);
+                    self.iterate([&format!("stages.{stage}.{prefix}"), name], rows, changes);
                 }
             }
         }
     }
 
-    fn iterate(&mut self, prefix: &str, gate: &str, rows: Range<usize>) {
+    fn iterate(&mut self, [prefix, gate]: [&str; 2], rows: Range<usize>, changes: &dyn Fn(&str) -> bool) {
         let named = self.named();
         let find = |name: String| named.iter().position(|(other, _)| *other == name);
         let places = [
@@ -42,9 +46,12 @@ impl<T: Scalar> RecurrentParameters<T> {
         normalise(&mut right);
         let mut left: Vec<T> = rows.map(|index| row(index).zip(&right).map(|(w, &v)| w * v).sum()).collect();
         normalise(&mut left);
-        let named = self.named_mut();
-        named[u].1.as_mut_slice().copy_from_slice(&left);
-        named[v].1.as_mut_slice().copy_from_slice(&right);
+        for (place, values) in [(u, left), (v, right)] {
+            let (name, vector) = &mut self.named_mut()[place];
+            if changes(name) {
+                vector.as_mut_slice().copy_from_slice(&values);
+            }
+        }
     }
 }
 

@@ -134,16 +134,18 @@ impl<T: Scalar> Forecaster<T> {
     }
 
     /// Brings the vectors of spectral norms nearer to those of the kernels as they are, by one step of the power iteration (Miyato et al. 2018):
-    /// training calls it after each step of the optimiser. Networks without spectral norms stay as they are.
+    /// training calls it after each step of the optimiser. Networks without spectral norms stay as they are, and so do vectors for whose names,
+    /// such as `body.stages.0.spectral.update.u`, `changes` is false.
     ///
     /// # Errors
     /// Those of weights that do not fit the configuration.
-    pub fn iterate_spectral_norms(&mut self) -> Result<()> {
+    pub fn iterate_spectral_norms(&mut self, changes: impl Fn(&str) -> bool) -> Result<()> {
         let ForecasterConfig::Recurrent(config) = &self.config else { return Ok(()) };
         let body = config.body();
         if body.cells().any(|cell| cell.spectral_norm) {
             self.check()?;
-            self.parameters_mut().stages_mut(BODY).iterate_spectral_norms(&body);
+            let changes = |name: &str| changes(&format!("{BODY}.{name}"));
+            self.parameters_mut().stages_mut(BODY).iterate_spectral_norms(&body, &changes);
         }
         Ok(())
     }

@@ -52,6 +52,11 @@ impl Freezing {
         Trained { all, frozen: &self.frozen }
     }
 
+    /// Whether a tensor of a name is trained.
+    pub(super) fn trains(&self, name: &str) -> bool {
+        !self.frozen.contains(name)
+    }
+
     /// How many tensors are frozen, and how many numbers they hold; `None` if all are trained.
     pub(super) fn count(&self, parameters: &impl Parameters<f32>) -> Option<[usize; 2]> {
         let mut numbers = 0;

@@ -218,7 +218,7 @@ impl Learner {
         let learning_rate = self.schedule.learning_rate(taken);
         let mut trained = self.freezing.trained(self.model.parameters_mut());
         self.optimizer.step(&mut trained, &gradients, learning_rate)?;
-        self.model.iterate_spectral_norms()?;
+        self.model.iterate_spectral_norms(|name| self.freezing.trains(name))?;
         if let Some(average) = &mut self.average {
             average.update(&self.freezing, &self.freezing.trained(self.model.parameters_mut()), taken)?;
         }

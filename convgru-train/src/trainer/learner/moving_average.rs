@@ -48,7 +48,7 @@ impl MovingAverage {
             }
         });
         // The mean of vectors of length 1 is shorter.
-        Ok(self.model.iterate_spectral_norms()?)
+        Ok(self.model.iterate_spectral_norms(|name| freezing.trains(name))?)
     }
 }
 

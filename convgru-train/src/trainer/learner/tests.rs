@@ -208,6 +208,30 @@ fn frozen_tensors_keep_their_bits_and_take_no_part_in_anything() {
 }
 
 #[test]
+fn frozen_vectors_of_spectral_norms_keep_their_bits() {
+    for pattern in ["body.stages.0.*", "*.spectral.*", "*.reset.v"] {
+        let config = composed().with(&format!("training.freeze=[\"{pattern}\"]")).unwrap();
+        let mut learner = new(&config).unwrap();
+        // One step of the power iteration would move vectors that have not settled.
+        learner.model.parameters_mut().for_each_mut(&mut |name, tensor| {
+            if name.contains(".spectral.") {
+                tensor.fill((tensor.len() as f32).sqrt().recip());
+            }
+        });
+        learner.average = Some(MovingAverage::new(&learner.model, 0.9));
+        let before = learner.model.parameters().to_named();
+        for step in 0..2 {
+            taken(learner.step(&batch(step), at(step as u64)).unwrap());
+        }
+        for model in [&learner.model, learner.evaluated()] {
+            for ((name, before), (_, after)) in before.iter().zip(model.parameters().to_named()) {
+                assert_eq!(*before == after, !learner.freezing.trains(name), "{pattern}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_norm_of_the_gradient_is_that_of_the_tensors_that_are_trained() {
     let all = config(&["training.clip_norm=0"]);
     let some = all.with("training.freeze=[\"encoder.*\", \"*.bias\"]").unwrap();
