@@ -86,11 +86,15 @@ impl RecurrentForecasterConfig {
         self.read_channels().saturating_mul(self.patch).saturating_mul(self.patch)
     }
 
-    /// The same network with a mask or without one: the first stage reads its patches as well, or no longer.
+    /// The same network with a mask or without one: the first stage reads its patches as well, or no longer. A first stage that
+    /// reads the channels of such frames already stays as it is.
     pub(super) fn with_mask_channel(mut self, mask_channel: bool) -> Self {
         let before = self.read_patch_channels();
         self.mask_channel = mask_channel;
         let after = self.read_patch_channels();
+        if self.body().in_channels(0) == after {
+            return self;
+        }
         let in_channels = match self.stages.first_mut() {
             Some(Stage::Cell(cell)) => &mut cell.in_channels,
             Some(Stage::Convolution(config) | Stage::Residual(config)) => &mut config.in_channels,
@@ -357,6 +361,9 @@ mod tests {
         let config = RecurrentForecasterConfig::default().with_mask_channel(true);
         config.validate().unwrap();
         assert_eq!((config.body().in_channels(0), config.body().top_channels()), (32, 16));
-        assert_eq!(config.with_mask_channel(false), RecurrentForecasterConfig::default());
+        assert_eq!(config.clone().with_mask_channel(false), RecurrentForecasterConfig::default());
+        // Stages that were written for frames with a mask.
+        let unmasked = RecurrentForecasterConfig { mask_channel: false, ..config.clone() };
+        assert_eq!(unmasked.with_mask_channel(true), config);
     }
 }
