@@ -81,13 +81,24 @@ fn reason_against(file: &RecurrentConfig, configured: &ForecasterConfig) -> Stri
     if network_for(file, configured).is_some() {
         return String::new();
     }
+    let advice = if reads_frames_of_training(file.in_channels(0)) {
+        "set [model] with its stages up to the last cell and a convolution to the channels of frames"
+    } else {
+        "train has frames of 1 or 3 channels, of which no patch has as many; predict runs the network as it is, and the library trains it \
+         (Recurrent::forward_train)"
+    };
     format!(
-        "; the network of the file reads {} channels and gives {}, so that it cannot read its own predictions of frames of {}: set [model] with \
-         its stages up to the last cell and a convolution to the channels of frames",
+        "; the network of the file reads {} channels and gives {}, so that it cannot read its own predictions of frames of {}: {advice}",
         file.in_channels(0),
         file.top_channels(),
         configured.image_channels()
     )
+}
+
+/// Whether frames of a training, grey or in colour, with a mask or without, have patches of so many channels.
+fn reads_frames_of_training(channels: usize) -> bool {
+    let of_patch = |patch: usize| [1, 2, 3, 4].map(|frame| frame * patch * patch);
+    (1..=LARGEST_PATCH).any(|patch| of_patch(patch).contains(&channels))
 }
 
 /// Copies of the tensors of the first stages, under the names that a network has for them.

@@ -293,6 +293,13 @@ fn composed_cells_that_give_no_frames_are_refused_but_begin_a_network_that_does(
     assert_eq!(weights.network_for(&configured.model), configured.model);
     let told = error(&path, &configured);
     assert!(told.contains("reads 5 channels and gives 1") && told.contains("own predictions"), "{told}");
+    // No frames of a training have patches of five channels.
+    assert!(told.contains("frames of 1 or 3 channels") && !told.contains("set [model]"), "{told}");
+    let of_four = vec![convolution(4, 3), Stage::Cell(CellConfig::new(3, 3)), convolution(3, 1)];
+    write_composed(&path, RecurrentConfig { stages: of_four, ..Default::default() });
+    let told = error(&path, &configured);
+    assert!(told.contains("reads 4 channels and gives 1") && told.contains("set [model]"), "{told}");
+    write_composed(&path, RecurrentConfig { stages: stages.clone(), ..Default::default() });
     let stages = [&stages[..2], &[convolution(3, 5)]].concat();
     let model = RecurrentForecasterConfig { image_channels: 5, patch: 1, stages, ..Default::default() };
     let (_, told) = filled(&path, &RunConfig { model: model.into(), ..configured }).unwrap();
