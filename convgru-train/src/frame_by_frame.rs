@@ -9,18 +9,28 @@ use crate::{Error, Result};
 /// Channels of the frames that a network reads one by one.
 ///
 /// # Errors
-/// [`Error::Data`] for a [`Forecaster`](convgru_model::Forecaster), which continues frames, and for a network that reads several inputs or
-/// contexts.
+/// [`Error::Data`] for a [`Forecaster`](convgru_model::Forecaster), which continues frames, and for a network that reads no frames, several
+/// inputs or contexts.
 pub fn frame_channels(network: &Network<f32>) -> Result<usize> {
     let refuse = |reason: String| Err(Error::Data { what: "network".into(), reason });
-    match network {
-        Network::ConvGru(network) => Ok(network.config().in_channels),
-        Network::Recurrent(network) => channels_of(network.config()).or_else(refuse),
-        other => refuse(format!(
-            "a {} continues frames instead of reading them one by one",
-            other.description().kind()
-        )),
+    let channels = match network {
+        Network::ConvGru(network) => network.config().in_channels,
+        Network::Recurrent(network) => channels_of(network.config()).or_else(refuse)?,
+        other => {
+            return refuse(format!(
+                "a {} continues frames instead of reading them one by one",
+                other.description().kind()
+            ));
+        }
+    };
+    if channels == 0 {
+        return refuse(
+            "it reads no frames: each state follows from the state before alone; use the library, whose `forward` takes a tensor of \
+             frames without channels, [T, N, 0, H, W]"
+                .into(),
+        );
     }
+    Ok(channels)
 }
 
 fn channels_of(config: &RecurrentConfig) -> std::result::Result<usize, String> {

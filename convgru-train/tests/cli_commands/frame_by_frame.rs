@@ -7,8 +7,8 @@ use convgru_model::composed::{
     CellConfig, CellKind, Context, ConvStageConfig, Recurrent, RecurrentConfig, RecurrentParameters, Stage,
     Wiring,
 };
-use convgru_model::import::NamedTensors;
 use convgru_model::import::network::{Hints, read};
+use convgru_model::import::{NamedNetwork, NamedTensors};
 use convgru_model::{ConvGru, ConvGruConfig, Network, Sequence, Tensor, export};
 use convgru_train::dataset::{FramesConfig, read_frames};
 use convgru_train::{ReadBudget, apply_to_frames, frame_channels};
@@ -119,11 +119,21 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
     array(&folder.path().join("three.npy"), &[4, 3, 6, 7], number);
     array(&folder.path().join("nan.npy"), &SHAPE, |i| if i == 300 { f32::NAN } else { 0.0 });
     array(&folder.path().join("two.npy"), &[2, 4, 5, 6, 7], number);
+    let network = ConvGru::<f32>::new(ConvGruConfig::new(0, &[2]), 0).unwrap();
+    let blind = NamedNetwork { name: String::new(), network: network.into(), origin: None };
+    fs::write(folder.path().join("blind.safetensors"), export::networks(&vec![blind]).unwrap()).unwrap();
+    let network = Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(0, 2)]), 0).unwrap();
+    assert!(frame_channels(&Network::from(network)).unwrap_err().to_string().contains("reads no frames"));
     let with = |input: &str| format!("predict --checkpoint firenet.safetensors --input {input} --out y.npy");
     for (arguments, code, told) in [
         (with("three.npy"), 1, "3 channels, but the network reads 5 channels"),
         (with("nan.npy"), 1, "frame 1: "),
         (with("two.npy --axes ntchw"), 1, "holds 2 sequences, and one is needed"),
+        (
+            "predict --checkpoint blind.safetensors --input voxels.npy --out y.npy".into(),
+            1,
+            "reads no frames",
+        ),
         (format!("{PREDICT} --out y.npy --frames 3"), 2, "Leave --frames out"),
         (format!("{PREDICT} --out y.npy --range 0,1"), 2, "reads the numbers of the file as they are"),
         (format!("{PREDICT} --out y.npy --members all"), 2, "are for networks that continue frames"),
