@@ -6,7 +6,7 @@ use std::path::Path;
 
 use convgru_model::export::onnx::{self, Form, Part};
 use convgru_model::import::layout::Layout;
-use convgru_model::import::{self, NamedNetwork, named_tensors};
+use convgru_model::import::{self, NamedNetwork, NamedTensors, named_tensors};
 use convgru_model::{
     ConvGru, ConvGruConfig, ForecasterConfig, NetworkDescription, Parameters, ResetGate, Tensor, export,
 };
@@ -53,6 +53,60 @@ fn a_trained_model_becomes_its_forecast_or_the_step_of_a_part() {
         assert!(ran.stdout.contains(said), "{ran:?}");
         let written = fs::read(folder.path().join("model.onnx")).unwrap();
         assert!(written == onnx::forecaster(&trained.model, part).unwrap(), "{options}");
+    }
+}
+
+/// A cell of DROID-SLAM that reads patches of 2x2 of one channel.
+fn droid() -> NamedTensors<f64> {
+    let mut tensors = Vec::new();
+    for (name, shape) in [
+        ("convz", [3, 7, 3, 3]),
+        ("convr", [3, 7, 3, 3]),
+        ("convq", [3, 7, 3, 3]),
+        ("w", [3, 3, 1, 1]),
+        ("convz_glo", [3, 3, 1, 1]),
+        ("convr_glo", [3, 3, 1, 1]),
+        ("convq_glo", [3, 3, 1, 1]),
+    ] {
+        let values = |shape: &[usize]| Tensor::from_fn(shape, |i| ((i * 7) % 11) as f64 / 40.0 - 0.125);
+        tensors.push((format!("update.gru.{name}.weight"), values(&shape)));
+        tensors.push((format!("update.gru.{name}.bias"), values(&shape[..1])));
+    }
+    NamedTensors { tensors, skipped: Vec::new() }
+}
+
+#[test]
+fn a_network_of_one_stack_has_one_step_and_keeps_the_stage_that_training_added() {
+    let folder = folder();
+    fs::write(folder.path().join("theirs.safetensors"), export::to_safetensors(&droid(), &[]).unwrap())
+        .unwrap();
+    convgru(folder.path(), "import --input theirs.safetensors --out cells.safetensors").succeeded();
+    let train = "train --preset quick --set data.size=16 --set data.digit_size=8 --set data.input_frames=3 \
+                 --set data.output_frames=2 --set data.train_sequences=4 --set data.validation_sequences=2 \
+                 --set data.test_sequences=2 --set training.validate_every=2 --steps 2 --batch-size 2 --threads 1 \
+                 --init-from cells.safetensors --name cells";
+    convgru(folder.path(), train).succeeded();
+
+    let step = "export --checkpoint runs/cells --out step.onnx --form step";
+    let ran = convgru(folder.path(), step).succeeded();
+    assert!(ran.stdout.contains("one step of the network"), "{}", ran.stdout);
+    let trained = TrainedModel::read(&folder.path().join("runs/cells")).unwrap();
+    let written = fs::read(folder.path().join("step.onnx")).unwrap();
+    assert!(written == onnx::forecaster(&trained.model, Part::ForecasterStep).unwrap());
+
+    for (arguments, code, words) in [
+        ("--out no.onnx --form step --part encoder", 2, "has no parts"),
+        (
+            "--out no.safetensors --layout original",
+            1,
+            "the training added stage 1, a convolution from 3 to 4 channels",
+        ),
+        ("--out no.safetensors --layout raft", 1, "droid has no place"),
+        ("--out no.safetensors --part encoder", 1, "no two stacks"),
+    ] {
+        let ran = convgru(folder.path(), &format!("export --checkpoint runs/cells {arguments}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{arguments}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words) && !ran.stderr.contains("choose --part"), "{}", ran.stderr);
     }
 }
 

@@ -21,8 +21,8 @@ pub(super) enum Choice {
 pub(super) enum OnnxChoice {
     /// A stack of cells.
     Stack(Form),
-    /// One step of a part of a trained model.
-    Step(Part),
+    /// One step of a trained model, or of a part of it.
+    Step(Option<Part>),
     /// The forecast of a trained model, of so many frames if it is told.
     Forecast(Option<usize>),
 }
@@ -60,7 +60,7 @@ impl Choice {
         let extension = export.out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("onnx") => Self::onnx(export, trained).map(Self::Onnx),
-            Some("safetensors") => Self::weights(export, trained).map(Self::Weights),
+            Some("safetensors") => Self::weights(export).map(Self::Weights),
             other => {
                 let found = other.map_or("no extension".to_owned(), |extension| format!(".{extension}"));
                 anyhow::bail!(
@@ -94,14 +94,11 @@ impl Choice {
             (Form::Step, _) if frames.is_some() => {
                 anyhow::bail!("--frames: a step predicts one frame; the whole forecast has --form sequence")
             }
-            (Form::Step, Some(part)) => Ok(OnnxChoice::Step(part)),
-            (Form::Step, None) => anyhow::bail!(
-                "--form step: a trained model has a step of each of its two parts; choose --part encoder or --part forecaster"
-            ),
+            (Form::Step, part) => Ok(OnnxChoice::Step(part)),
         }
     }
 
-    fn weights(export: &Export, trained: bool) -> anyhow::Result<WeightsChoice> {
+    fn weights(export: &Export) -> anyhow::Result<WeightsChoice> {
         anyhow::ensure!(export.form.is_none(), "--form is for .onnx; weights have none");
         anyhow::ensure!(export.frames.is_none(), "--frames is for .onnx; weights predict none");
         let names = match export.layout.as_deref() {
@@ -119,10 +116,6 @@ impl Choice {
         anyhow::ensure!(
             !(names == Some(Names::Mlcast) && export.part.is_some()),
             "--part: a network of mlcast is written as a whole"
-        );
-        anyhow::ensure!(
-            !(trained && matches!(names, Some(Names::Layout(_))) && export.part.is_none()),
-            "--layout: a trained model has two stacks; choose --part encoder or --part forecaster"
         );
         Ok(WeightsChoice { part: export.part, names, cells: export.cells.clone() })
     }

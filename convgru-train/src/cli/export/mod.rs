@@ -50,7 +50,7 @@ pub(crate) struct Export {
     /// ONNX: one step with states in and out, or a whole sequence [default: sequence]
     #[arg(long, value_enum)]
     form: Option<Form>,
-    /// Write only this stack of a trained model
+    /// Write only this stack of a trained model; the kind recurrent has no parts
     #[arg(long, value_enum)]
     part: Option<Part>,
     /// ONNX: number of frames that a trained model predicts without the input `steps` [default: data.output_frames of the training]

@@ -2,7 +2,9 @@
 
 use convgru_model::export::onnx::{self, OPSET};
 use convgru_model::{ForecasterConfig, Network, Residual};
+use convgru_train::trainer::TrainedModel;
 
+use super::super::exit_codes;
 use super::super::output::counted;
 use super::choice::OnnxChoice;
 use super::source::ExportSource;
@@ -12,17 +14,7 @@ use super::{Form, Part, Written};
 pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Result<Written> {
     match (source, choice) {
         (ExportSource::Network(named), OnnxChoice::Stack(form)) => of_network(&named.network, *form),
-        (ExportSource::TrainedModel(trained), OnnxChoice::Step(part)) => {
-            let (of_part, notes) = match part {
-                Part::Encoder => (onnx::Part::EncoderStep, encoder_notes(&trained.config.model)),
-                Part::Forecaster => (onnx::Part::ForecasterStep, forecaster_notes(&trained.config.model)),
-            };
-            Ok(Written {
-                bytes: onnx::forecaster(&trained.model, of_part)?,
-                what: format!("one step of the {}, ONNX opset {OPSET}", part.name()),
-                notes: notes.into(),
-            })
-        }
+        (ExportSource::TrainedModel(trained), OnnxChoice::Step(part)) => of_step(trained, *part),
         (ExportSource::TrainedModel(trained), OnnxChoice::Forecast(frames)) => {
             let steps = frames.unwrap_or(trained.config.data.output_frames);
             Ok(Written {
@@ -33,6 +25,35 @@ pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Resul
         }
         _ => anyhow::bail!("--checkpoint holds a trained model, --weights a network without a training"),
     }
+}
+
+/// One step of a part of a trained model. A network of the kind `recurrent` has one step, which reads a frame and predicts the next one.
+fn of_step(trained: &TrainedModel, part: Option<Part>) -> anyhow::Result<Written> {
+    let model = &trained.config.model;
+    let kind = model.kind();
+    let has_parts = !matches!(model, ForecasterConfig::Recurrent(_));
+    let (of_part, of, notes) = match (part, has_parts) {
+        (None, false) => (onnx::Part::ForecasterStep, "network", forecaster_notes(model)),
+        (Some(Part::Encoder), true) => (onnx::Part::EncoderStep, "encoder", encoder_notes(model)),
+        (Some(Part::Forecaster), true) => (onnx::Part::ForecasterStep, "forecaster", forecaster_notes(model)),
+        (None, true) => {
+            return Err(exit_codes::wrong_argument(anyhow::anyhow!(
+                "--form step: a network of the kind {kind} has a step of each of its two parts; choose --part encoder or --part forecaster"
+            )));
+        }
+        (Some(part), false) => {
+            return Err(exit_codes::wrong_argument(anyhow::anyhow!(
+                "--part {}: a network of the kind {kind} has no parts, and its one step reads a frame and predicts the next one; leave --part \
+                 out",
+                part.name()
+            )));
+        }
+    };
+    Ok(Written {
+        bytes: onnx::forecaster(&trained.model, of_part)?,
+        what: format!("one step of the {of}, ONNX opset {OPSET}"),
+        notes: notes.into(),
+    })
 }
 
 /// A network without a training.

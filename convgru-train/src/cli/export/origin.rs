@@ -1,13 +1,14 @@
 //! Where a trained network comes from: the file that its training began with.
 
 use anyhow::Context;
-use convgru_model::composed::Recurrent;
+use convgru_model::composed::{Recurrent, Stage};
 use convgru_model::import::{NamedNetwork, Origin};
 use convgru_model::{Error, ForecasterConfig, Network, Parameters, Tensor};
 use convgru_train::printable::printable;
 use convgru_train::read_file;
 use convgru_train::trainer::{ModelFile, TrainedModel};
 
+use super::super::output::counted;
 use super::source::part_of;
 use super::{MLCAST, ORIGINAL, Part};
 
@@ -16,12 +17,14 @@ pub(super) fn trained_original(
     trained: &TrainedModel,
     part: Option<Part>,
 ) -> anyhow::Result<NamedNetwork<f64>> {
-    let origin = Some(origin_of(trained, part)?);
+    let began_with = network_of_init(trained, part)?;
+    let origin = began_with.origin;
     if let Some(part) = part {
         return Ok(NamedNetwork { origin, ..part_of(trained, part)? });
     }
     let network = match &trained.config.model {
         ForecasterConfig::Recurrent(config) => {
+            expect_no_more_stages(&config.stages, &began_with.network, origin.as_ref())?;
             let mut tensors = tensors_under(trained, "body.");
             Network::from(Recurrent::from_tensors(config.body(), &mut |name, _| take(&mut tensors, name))?)
         }
@@ -54,8 +57,37 @@ pub(super) fn take(tensors: &mut Named, name: &str) -> convgru_model::Result<Ten
     at.map(|at| tensors.swap_remove(at).1).ok_or_else(missing)
 }
 
-/// The origin of the network that a training began with.
-fn origin_of(trained: &TrainedModel, part: Option<Part>) -> anyhow::Result<Origin> {
+/// Fails where a training has more stages than the network that it began with.
+fn expect_no_more_stages(
+    stages: &[Stage],
+    began_with: &Network<f32>,
+    origin: Option<&Origin>,
+) -> anyhow::Result<()> {
+    let Network::Recurrent(file) = began_with else { return Ok(()) };
+    let count = file.config().stages.len();
+    let Some(added) = stages.get(count..).filter(|added| !added.is_empty()) else { return Ok(()) };
+    let kinds: Vec<String> = added.iter().enumerate().map(|(at, stage)| line_of(count + at, stage)).collect();
+    anyhow::bail!(
+        "--layout {ORIGINAL}: the training added {}, so that the network predicts frames, and {} has no place for more than the {} that the \
+         file had; leave --layout out to write all weights under the names of convgru",
+        kinds.join(" and "),
+        origin.map_or("the program that it comes from", |origin| &origin.system),
+        counted(count, "stage")
+    )
+}
+
+/// A stage with its number and its channels.
+fn line_of(index: usize, stage: &Stage) -> String {
+    let (kind, [reads, gives]) = match stage {
+        Stage::Cell(cell) => ("a cell", [cell.in_channels, cell.hidden_channels]),
+        Stage::Convolution(config) => ("a convolution", [config.in_channels, config.out_channels]),
+        Stage::Residual(config) => ("a residual block", [config.in_channels, config.out_channels]),
+    };
+    format!("stage {index}, {kind} from {reads} to {}", counted(gives, "channel"))
+}
+
+/// The network that a training began with, of a file that says which program it comes from.
+fn network_of_init(trained: &TrainedModel, part: Option<Part>) -> anyhow::Result<NamedNetwork<f32>> {
     let init = &trained.config.init;
     let file = init.file().with_context(|| {
         format!(
@@ -79,6 +111,7 @@ fn origin_of(trained: &TrainedModel, part: Option<Part>) -> anyhow::Result<Origi
         part.is_some_and(|part| name.trim_end_matches('.').rsplit('.').next() == Some(part.name()))
     };
     let named = networks.into_iter().find(|named| single || is_of_part(&named.name));
-    let origin = named.and_then(|named| named.origin);
-    origin.with_context(|| format!("{}, in which no network says which program it comes from", what()))
+    named
+        .filter(|named| named.origin.is_some())
+        .with_context(|| format!("{}, in which no network says which program it comes from", what()))
 }

@@ -4,8 +4,10 @@ use convgru_model::export::{self, state_dict, to_smallest_safetensors};
 use convgru_model::import::layout::Layout;
 use convgru_model::import::{NamedNetwork, NamedTensors, Origin};
 use convgru_model::{Forecaster, ForecasterConfig, Network, Scalar, Tensor};
+use convgru_train::trainer::TrainedModel;
 use serde_json::json;
 
+use super::super::exit_codes;
 use super::super::output::counted;
 use super::choice::{Names, WeightsChoice};
 use super::origin::trained_original;
@@ -30,9 +32,21 @@ pub(super) fn write(source: &ExportSource, choice: &WeightsChoice) -> anyhow::Re
             notes: Vec::new(),
         }),
         (Some(Names::Mlcast), None) => of_mlcast(&trained.model, choice),
-        (Some(Names::Layout(_)), None) => {
-            anyhow::bail!("--layout is of stacks of cells; choose one with --part")
-        }
+        (Some(Names::Layout(layout)), None) => of_whole(trained, layout),
+    }
+}
+
+/// A whole trained model under the names of a system: a network of the kind `recurrent`, if it comes from there.
+fn of_whole(trained: &TrainedModel, Layout { system, .. }: &Layout) -> anyhow::Result<Written> {
+    match &trained.config.model {
+        ForecasterConfig::Recurrent(_) => of_original(&trained_original(trained, None)?, system),
+        ForecasterConfig::EncoderForecaster(_) => Err(exit_codes::wrong_argument(anyhow::anyhow!(
+            "--layout {system}: a trained model of the kind encoder-forecaster has two stacks; choose --part encoder or --part forecaster"
+        ))),
+        config => anyhow::bail!(
+            "--layout {system}: it is of stacks of ConvGRUs at one scale, which a network of the kind {} has not",
+            config.kind()
+        ),
     }
 }
 
