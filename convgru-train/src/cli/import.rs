@@ -181,10 +181,17 @@ impl Import {
 
 /// Fails for a file that this program wrote, with what it is and what takes it.
 fn expect_foreign(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let description = SafetensorsWeights::open(bytes)
-        .and_then(|file| FileDescription::among(file.metadata()))
-        .ok()
-        .flatten();
+    let description = match SafetensorsWeights::open(bytes) {
+        Ok(file) => FileDescription::among(file.metadata()).with_context(|| {
+            format!(
+                "{}: it says that this program wrote it, and its description cannot be read; write it again, or remove the entry to import \
+                 its tensors",
+                printable(path)
+            )
+        })?,
+        // Files of other formats have no description.
+        Err(_) => None,
+    };
     let is_trained = description.as_ref().is_some_and(|description| description.training.is_some());
     let (program, file) = (output::program(), output::shell_path(path));
     let told = if bytes.starts_with(&MAGIC) || is_trained {

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use convgru_model::{Tensor, import};
+use convgru_model::import::NamedTensors;
+use convgru_model::{Tensor, export, import};
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::program::{convgru, folder};
@@ -191,6 +192,11 @@ fn files_without_cells_are_errors_that_say_why() {
     write(&folder.path().join("slam.safetensors"), &tensors);
     tensors.clear();
     write(&folder.path().join("empty.safetensors"), &tensors);
+    for (file, entry) in [("text", "nope"), ("version", r#"{"version": 99, "networks": []}"#)] {
+        let theirs = NamedTensors { tensors: network(1.0), skipped: Vec::new() };
+        let bytes = export::to_safetensors(&theirs, &[("convgru".to_owned(), entry.to_owned())]).unwrap();
+        fs::write(folder.path().join(format!("{file}.safetensors")), bytes).unwrap();
+    }
     fs::write(folder.path().join("page.pth"), "<html>").unwrap();
     fs::write(folder.path().join("nothing.pth"), "").unwrap();
     fs::write(folder.path().join("notes.txt"), "The weights are elsewhere.\n").unwrap();
@@ -200,6 +206,9 @@ fn files_without_cells_are_errors_that_say_why() {
     for (file, words) in [
         ("slam.safetensors", "it looks like droid, but: the weights have no tensor `update.gru.w.weight`"),
         ("empty.safetensors", "0 tensors, and no cell of a known system"),
+        ("text.safetensors", "text.safetensors: it says that this program wrote it"),
+        ("text.safetensors", "the entry `convgru` of the metadata: expected ident"),
+        ("version.safetensors", "it has version 99, and version"),
         ("page.pth", "page.pth: not a readable weight file: 6 bytes"),
         ("missing.pth", "cannot read missing.pth"),
         ("nothing.pth", "the file is empty"),
