@@ -120,8 +120,12 @@ class ConvGru(nn.Module):
         n, _, height, width = like.shape
         return [like.new_zeros(n, hidden, height, width) for hidden in self.hidden_channels]
 
-    def step(self, x, states):
-        """[N, C, H, W] and the states of all layers to their next states."""
+    def step(self, x, states=None):
+        """[N, C, H, W] and the states of all layers (None for zeros) to their next states; a stack without input reads None."""
+        if states is None:
+            if x is None:
+                raise ValueError("the first step of a stack without input needs states, which have the size of images")
+            states = self.zero_states(x)
         new = []
         for layer, h in zip(self.layers, states):
             x = layer(x, h)

@@ -26,12 +26,27 @@ def compute(kind, network, run):
     if kind in ("EncoderForecaster", "Pyramid", "Mlcast", "RecurrentForecaster"):
         return {"prediction": network(tensor(run["input"]), run["steps"])}
     frames, states = tensor(run["input"]), [tensor(state) for state in run["states"]]
+    expect_zeros_to_begin_with(kind, network, [frames, *map(tensor, run["more"])], states)
     if kind == "Recurrent":
         contexts = {int(name.removeprefix("context.")): tensor(entry) for name, entry in run["beside"].items()}
         output, last = network([frames, *map(tensor, run["more"])], states, contexts)
     else:
         output, last = network(frames, states)
     return {"output": output} | {f"next_state.{layer}": state for layer, state in enumerate(last)}
+
+
+def expect_zeros_to_begin_with(kind, network, inputs, states):
+    """Fails unless a step without states is the step from states of zeros."""
+    first = [frames[0] for frames in inputs]
+    if not first[0].shape[1]:
+        return
+    frame = first if kind == "Recurrent" else first[0]
+    zeros = [torch.zeros_like(state) for state in states]
+    for begun in (network.step(frame), network.step(frame, None)):
+        if kind == "Recurrent":
+            begun = begun[1]
+        wanted = network.step(frame, zeros)[1] if kind == "Recurrent" else network.step(frame, zeros)
+        assert all(map(torch.equal, begun, wanted)), "a step without states does not begin with zeros"
 
 
 def difference(expected, got):
