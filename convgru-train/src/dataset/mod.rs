@@ -63,7 +63,7 @@ pub(crate) use random::{numbered, unit};
 pub(crate) use rates::{HIGHEST_RATE, RateFrames, RateScale};
 pub use source::Axes;
 pub(crate) use source::natural_order::compare as natural_order;
-pub(crate) use source::{ByteOrder, Content, NumberType};
+pub(crate) use source::{ByteOrder, Content, NumberType, is_store};
 pub use source_config::{Source, SourceKind};
 pub use splits::Splits;
 pub(crate) use unit_names::are_same;
