@@ -22,6 +22,7 @@ mod mnist;
 mod moving_digits;
 mod order;
 mod radar;
+mod rain_headers;
 mod rain_scale;
 mod random;
 mod rates;

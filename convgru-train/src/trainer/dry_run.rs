@@ -105,6 +105,7 @@ impl DryRun {
         let (sequences, frame) = (sets.map(SequenceDataset::len), sets[0].frame_shape());
         let mut warnings: Vec<String> =
             sets.iter().flat_map(|data| data.warnings().iter().cloned()).collect();
+        warnings.extend(setup.doubt.clone());
         let data = sets[0].name().to_owned();
         let per_sequence = seconds_per_sequence(config, &setup)?;
         let steps = Steps::take(&mut setup, training.steps)?;

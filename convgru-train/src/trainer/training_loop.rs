@@ -155,10 +155,11 @@ impl<'a> Trainer<'a> {
             steps: training.steps,
             batch_size: training.batch_size,
         });
-        let Setup { loader, validation, test, .. } = &self.setup;
+        let Setup { loader, validation, test, doubt, .. } = &self.setup;
         for data in [loader.dataset(), validation.as_ref(), test.as_ref()] {
             data.warnings().iter().for_each(|warning| observer.observe(&TrainerEvent::Warning(warning)));
         }
+        doubt.iter().for_each(|doubt| observer.observe(&TrainerEvent::Warning(doubt)));
         self.began = Instant::now();
         loop {
             if self.validation_is_due() && !self.validate(observer)? {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Reader, TimeOrder, time_order};
-use crate::dataset::FoundData;
 use crate::dataset::source::{Content, FrameSource, radar};
+use crate::dataset::{FoundData, rain_headers};
 use crate::printable::printable;
 use crate::{Error, Result};
 
@@ -38,7 +38,7 @@ impl Reader<'_> {
     /// What the headers of a file tell, which must be what the training found where that is known.
     ///
     /// # Errors
-    /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`].
+    /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`]; [`Error::Format`] for amounts of rain of longer than a step.
     pub(super) fn told(&self, path: &Path, source: &dyn FrameSource, order: &TimeOrder) -> Result<Told> {
         let mut minutes = order.minutes_per_step();
         let content = source.content()?;
@@ -55,6 +55,12 @@ impl Reader<'_> {
             }
             None => Vec::new(),
         };
+        if let Some(content) = content.as_ref().filter(|_| self.config.rain.is_some()) {
+            rain_headers::expect_sums(content, self.config, minutes)
+                .map_err(|reason| Error::Format { path: path.into(), reason })?;
+            let doubt = rain_headers::doubt(content, self.config);
+            doubts.extend(doubt.map(|doubt| format!("{} {doubt}", printable(path))));
+        }
         if let Some(doubt) = order.doubt().filter(|_| self.config.minutes_per_step == 0.0) {
             doubts.push(format!("{} {doubt}", printable(path)));
         }
