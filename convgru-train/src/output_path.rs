@@ -8,7 +8,7 @@ use crate::trainer::RunFolder;
 use crate::{Error, Result};
 
 /// Refuses a path of an output that is one of the inputs: an input itself under any name (also by a link), a folder in which an input lies, and
-/// whatever exists in an input that is a folder. A new file may lie in a folder that is read.
+/// whatever exists in an input that is a folder. A new file may lie in a folder that is read, but in no store of Zarr.
 ///
 /// An input that does not exist is left to the one who reads it.
 ///
@@ -31,6 +31,7 @@ pub fn expect_not_read(out: &Path, inputs: &[&Path]) -> Result<()> {
 }
 
 fn expect_apart(out: &Path, input: &Path) -> Result<()> {
+    expect_outside(out, input)?;
     let (Ok(input_place), Ok(out_place)) = (input.canonicalize(), out.canonicalize()) else {
         // Nothing is there to replace, or no input, as reading it says.
         return Ok(());
@@ -48,6 +49,23 @@ fn expect_apart(out: &Path, input: &Path) -> Result<()> {
         expect_not_in(out, &out_place, input)?;
     }
     Ok(())
+}
+
+/// Refuses a path in a store of Zarr that is read, also of a new file: what lies there is part of the store.
+fn expect_outside(out: &Path, input: &Path) -> Result<()> {
+    if !input.is_dir() || !crate::dataset::is_store(input) {
+        return Ok(());
+    }
+    let Ok(store) = input.canonicalize() else { return Ok(()) };
+    let there = folder_of(out).ancestors().find_map(|folder| folder.canonicalize().ok());
+    match there.is_some_and(|folder| folder.starts_with(&store)) {
+        true => {
+            let reason =
+                format!("lies in the store {}, which is read; give a path outside it", printable(input));
+            Err(Error::Format { path: out.into(), reason })
+        }
+        false => Ok(()),
+    }
 }
 
 /// Refuses a path of an output that leads to a device, a pipe or a socket, or that is a file which a run wrote and reads again.

@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use convgru_train::checkpoint::{
-    Checkpoint, Cursor, History, NamedTensor, NotFinitePart, SkippedRecord, StepRecord, Timing, Timings,
+    Checkpoint, Cursor, History, NamedTensor, SkipReason, SkippedRecord, StepRecord, Timing, Timings,
     VERSION, ValidationRecord,
 };
 use convgru_train::dataset::{DataConfig, Fingerprint};
@@ -151,7 +151,7 @@ fn many_empty_elements_take_no_more_memory_than_their_bytes_allow() {
     }
     // Lists of any length, about 64 MiB each; the timings are refused, for there are no such records.
     let history = base.history.clone();
-    let skipped = SkippedRecord { step: 1, epoch: 0, part: NotFinitePart::Loss };
+    let skipped = SkippedRecord { step: 1, epoch: 0, reason: SkipReason::Loss };
     let timings = |timings| History { timings, ..history.clone() };
     let validation = |events| ValidationRecord {
         step: 1,

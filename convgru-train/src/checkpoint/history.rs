@@ -67,34 +67,44 @@ impl PartialEq for Timing {
     }
 }
 
-/// A step that was not taken because a number of it was infinite or NaN.
+/// A step that was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedRecord {
     /// Number of the step, from 1.
     pub step: u64,
     /// Epoch of its batch, from 0.
     pub epoch: u64,
-    /// What was no number.
-    pub part: NotFinitePart,
+    /// Why it was not.
+    pub reason: SkipReason,
 }
 
-/// What is infinite or NaN in a step.
+/// Why a step is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NotFinitePart {
-    /// The loss.
+pub enum SkipReason {
+    /// The loss is infinite or NaN.
+    #[serde(rename = "loss-not-finite")]
     Loss,
-    /// The norm of the gradients.
+    /// The norm of the gradients is infinite or NaN.
+    #[serde(rename = "gradient-not-finite")]
     Gradient,
+    /// No pixel of the truth is measured that a loss could be computed of.
+    #[serde(rename = "no-measured-pixel")]
+    Unmeasured,
 }
 
-impl NotFinitePart {
-    /// The name in messages.
+impl SkipReason {
+    /// Its words in messages: what a step has, or what of it is not finite.
     pub fn name(self) -> &'static str {
         match self {
             Self::Loss => "the loss",
             Self::Gradient => "the gradient",
+            Self::Unmeasured => "no measured pixel",
         }
+    }
+
+    /// Whether a number was infinite or NaN.
+    pub fn is_not_finite(self) -> bool {
+        self != Self::Unmeasured
     }
 }
 
@@ -171,10 +181,21 @@ impl History {
         timings == [self.steps.len(), self.validations.len(), self.skipped.len()]
     }
 
-    /// How many of the last steps were skipped, one after the other.
-    pub fn skipped_in_a_row(&self) -> u64 {
+    /// How many steps were skipped since the last step was taken because a number was infinite or NaN. Steps without a measured pixel among them
+    /// do not count.
+    pub fn not_finite_in_a_row(&self) -> u64 {
+        self.skipped_last().filter(|record| record.reason.is_not_finite()).count() as u64
+    }
+
+    /// How many of the last steps were skipped, one after the other, because they had no measured pixel.
+    pub fn unmeasured_in_a_row(&self) -> u64 {
+        self.skipped_last().take_while(|record| record.reason == SkipReason::Unmeasured).count() as u64
+    }
+
+    /// The steps that were skipped since the last step was taken, the newest first.
+    fn skipped_last(&self) -> impl Iterator<Item = &SkippedRecord> {
         let taken = self.steps.last().map_or(0, |record| record.step);
-        self.skipped.iter().rev().take_while(|record| record.step > taken).count() as u64
+        self.skipped.iter().rev().take_while(move |record| record.step > taken)
     }
 
     /// Notes a validation, made at [`seconds`](Self::seconds); true if it is the best so far by the result that is monitored. One

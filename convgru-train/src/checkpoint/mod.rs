@@ -18,7 +18,7 @@ mod version4;
 mod version5;
 
 pub use envelope::{Fault, MAGIC, OLDEST_VERSION, VERSION};
-pub use history::{History, NotFinitePart, SkippedRecord, StepRecord, Timing, Timings, ValidationRecord};
+pub use history::{History, SkipReason, SkippedRecord, StepRecord, Timing, Timings, ValidationRecord};
 pub use record::{Checkpoint, Cursor, NamedTensor};
 pub(crate) use store::{BEST, is_checkpoint};
 pub use store::{CheckpointStore, FEWEST_GENERATIONS, Loaded, Rejected};

@@ -56,7 +56,7 @@ pub(crate) fn checkpoint(step: u64) -> Checkpoint {
             }],
             best: Some((1, 1.0)),
             seconds: 2.5,
-            skipped: vec![SkippedRecord { step: 2, epoch: 0, part: NotFinitePart::Gradient }],
+            skipped: vec![SkippedRecord { step: 2, epoch: 0, reason: SkipReason::Gradient }],
             timings: Timings {
                 steps: vec![Timing { seconds: 1.5, data_wait: 0.25 }],
                 validations: vec![Timing::at(1.75)],

@@ -160,8 +160,15 @@ impl Observer for Progress {
                 }
             }
             TrainerEvent::Skipped { record, total } => {
-                let (step, part) = (record.step, record.part.name());
-                let text = format!("step {step} was skipped: {part} is not finite ({total} skipped so far)");
+                let (step, reason) = (record.step, record.reason.name());
+                let text = match record.reason.is_not_finite() {
+                    true => {
+                        format!("step {step} was skipped: {reason} is not finite ({total} skipped so far)")
+                    }
+                    false => format!(
+                        "step {step} was skipped: its frames to predict have {reason} ({total} skipped so far)"
+                    ),
+                };
                 self.above(|| output::warn(&text));
             }
             TrainerEvent::EarlyStop { step, validations } => {

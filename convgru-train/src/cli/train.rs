@@ -193,7 +193,9 @@ impl Train {
         let steps = trained.history.steps.len();
         let skipped = match trained.history.skipped.len() {
             0 => String::new(),
-            number => format!(" ({number} more were skipped: their loss or gradient was no number)"),
+            number => format!(
+                " ({number} more were skipped: their loss or gradient was no number, or they had no measured pixel)"
+            ),
         };
         let by = match trained.model.config.training.monitor {
             Monitor::Mse => String::new(),

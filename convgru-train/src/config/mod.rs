@@ -125,7 +125,7 @@ pub struct TrainingConfig {
     /// exported, from 0 to below 1; 0 keeps none.
     pub ema_decay: f64,
     /// How many steps in a row may be skipped because their loss or gradient is no number; one
-    /// more ends the run.
+    /// more ends the run. Steps without a measured pixel do not count.
     pub stop_after_nonfinite: u64,
     /// When the run ends before its last step.
     pub early_stopping: EarlyStoppingConfig,

@@ -7,10 +7,13 @@ use rayon::prelude::*;
 use super::frames::listable_whole;
 use super::random::{Purpose, SampleKey, generator, unit};
 use super::rates::RateScale;
-use super::{DataConfig, SequenceMut, Source, Split};
-use crate::printable::printable;
+use super::{DataConfig, FramesConfig, SequenceMut, Source, Split};
+use crate::printable::{escaped, printable};
 use crate::read_budget::bytes_of;
 use crate::{Error, Result};
+
+/// Frames of the shortest part: of one input and one output.
+const LEAST_DEPTH: usize = 2;
 
 /// Importance sampling of parts of frames by their rain.
 ///
@@ -132,10 +135,10 @@ impl CropSampling {
                 ),
             });
         };
+        expect_listable(frames)?;
         let (crop, depth) = (frames.crop, frames.time_depth);
         // Windows are as long as parts.
-        let data =
-            DataConfig { input_frames: 1, output_frames: depth.saturating_sub(1).max(1), ..data.clone() };
+        let data = DataConfig { input_frames: 1, output_frames: depth - 1, ..data.clone() };
         data.validate()?;
         let (windows, spans) = listable_whole(&data, frames, path)?;
         let [_, height, width] = windows.frame_shape();
@@ -202,6 +205,43 @@ impl CropSampling {
     }
 }
 
+/// Refuses settings of frames with which a list would count other frames or pixels than the file has, and those that a list cannot follow.
+fn expect_listable(frames: &FramesConfig) -> Result<()> {
+    let refuse =
+        |field: &str, reason: String| Err(Error::Config { field: format!("data.frames.{field}"), reason });
+    if !frames.crop_list.is_empty() {
+        let reason = format!(
+            "is \"{}\", but a list is written of all frames, whatever another list says; leave it out",
+            escaped(&frames.crop_list)
+        );
+        return refuse("crop_list", reason);
+    }
+    if frames.resize != [0, 0] {
+        let reason = format!(
+            "is {:?}, but a list counts pixels of the file, and a training with a list reads frames as large as they are; leave it out",
+            frames.resize
+        );
+        return refuse("resize", reason);
+    }
+    if frames.stride != 1 {
+        let reason = format!(
+            "is {}, but a list counts all frames of the file, and a training with a list reads each of them; leave it out, or set \
+             --frame-stride for fewer parts",
+            frames.stride
+        );
+        return refuse("stride", reason);
+    }
+    if frames.time_depth < LEAST_DEPTH {
+        let reason = format!(
+            "is {}, but a part has {LEAST_DEPTH} frames at least, because a sequence of a training has an input and an output; take as many \
+             as data.input_frames + data.output_frames of the training, or more",
+            frames.time_depth
+        );
+        return refuse("time_depth", reason);
+    }
+    Ok(())
+}
+
 /// Sums over all frames of a window and over the pixels above and to the left of a place.
 struct Sums {
     /// Height and width of frames.
@@ -251,7 +291,7 @@ mod tests {
     use npyz::WriterBuilder;
 
     use super::*;
-    use crate::dataset::{FramesConfig, RainScale};
+    use crate::dataset::RainScale;
 
     /// Rain of 2 mm/h in the right half, none in the left one, and a missing column.
     fn written(folder: &Path) -> std::path::PathBuf {
@@ -308,6 +348,34 @@ mod tests {
             let (mean, deviation) = (1400.0 * chance, (1400.0 * chance * (1.0 - chance)).sqrt());
             assert!((count as f64 - mean).abs() < 5.0 * deviation, "{rain}: {count}, not {mean}");
         }
+    }
+
+    #[test]
+    fn settings_that_a_list_cannot_follow_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(folder.path());
+        type Change = fn(&mut FramesConfig);
+        let cases: [(&str, &str, Change); 5] = [
+            ("resize", "[4, 8]", |frames| frames.resize = [4, 8]),
+            ("stride", "is 2", |frames| frames.stride = 2),
+            ("time_depth", "is 0", |frames| frames.time_depth = 0),
+            ("time_depth", "is 1", |frames| frames.time_depth = 1),
+            ("crop_list", "nope.csv", |frames| frames.crop_list = "nope.csv".into()),
+        ];
+        let sampled = |data: &DataConfig| CropSampling::default().sample(data, &path, &mut |_, _| ());
+        for (field, number, change) in cases {
+            let mut data = data();
+            if let Source::Frames(frames) = &mut data.source {
+                change(frames);
+            }
+            let error = sampled(&data).unwrap_err().to_string();
+            assert!(error.contains(&format!("data.frames.{field}")) && error.contains(number), "{error}");
+        }
+        let mut shortest = data();
+        if let Source::Frames(frames) = &mut shortest.source {
+            frames.time_depth = 2;
+        }
+        assert!(sampled(&shortest).unwrap().looked_at > 0);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::dataset::text_of_file;
 use crate::output_path::{expect_folder_of, expect_not_read, expect_replaceable, refused};
 
 /// Refuses a path for a forecast from an input before anything is computed: the input itself under any name (also by a link), a store or a folder
-/// in which the input lies, whatever exists in an input folder, and a netCDF file that is no forecast of this program. A new file may lie in
-/// the folder that is read. A file or a store in a folder that does not exist is refused, too, and so are devices and files of a run.
+/// in which the input lies, whatever exists in an input folder, any path in a store that is read, and a netCDF file that is no forecast of this
+/// program. A new file may lie in the folder that is read. A file or a store in a folder that does not exist is refused, too, and so are devices and files of a run.
 ///
 /// A `.npy` or `.gif` file does not say what made it. It is replaced unless it is of the input.
 ///
@@ -66,7 +66,11 @@ mod tests {
         }
         let refuses = |out: &str, input: &str, words: &str| {
             let error = expect_writable(&at(out), &at(input)).unwrap_err().to_string();
-            assert!(error.contains(words) && error.contains("give another path"), "{error}");
+            assert!(
+                error.contains(words)
+                    && (error.contains("give another path") || error.contains("give a path outside")),
+                "{error}"
+            );
         };
         refuses("in/a.npy", "in/a.npy", "is read as the input");
         refuses("in/day/../a.npy", "in/a.npy", "is read as the input");
@@ -77,6 +81,20 @@ mod tests {
         {
             expect_writable(&at(out), &at(input)).unwrap();
         }
+        // A file in a store would be part of it.
+        for folder in ["rain.zarr/RR", "zarr"] {
+            std::fs::create_dir_all(at(folder)).unwrap();
+        }
+        std::fs::write(at("zarr/zarr.json"), "{}").unwrap();
+        for (out, input) in [
+            ("rain.zarr/new.npy", "rain.zarr"),
+            ("rain.zarr/RR/new.npy", "rain.zarr"),
+            ("in/../rain.zarr/new.npy", "rain.zarr"),
+            ("zarr/new.npy", "zarr"),
+        ] {
+            refuses(out, input, "lies in the store");
+        }
+        expect_writable(&at("next.npy"), &at("rain.zarr")).unwrap();
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(at("in/a.npy"), at("soft.npy")).unwrap();
@@ -104,7 +122,11 @@ mod tests {
             let before = std::fs::read(at(own)).unwrap();
             for error in [expect_writable(&at(own), &at("in.npy")), forecast.write(&at(own))] {
                 let error = error.unwrap_err().to_string();
-                assert!(error.contains(own) && error.contains("give another path"), "{error}");
+                assert!(
+                    error.contains(own)
+                        && (error.contains("give another path") || error.contains("give a path outside")),
+                    "{error}"
+                );
             }
             assert_eq!(std::fs::read(at(own)).unwrap(), before);
         }

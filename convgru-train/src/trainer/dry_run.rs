@@ -73,6 +73,8 @@ pub struct DryRun {
     pub measured_steps: usize,
     /// Steps that a training would leave out, because their loss or gradient was not finite.
     pub not_finite_steps: usize,
+    /// Steps that a training would leave out, because no pixel of their truth was measured.
+    pub unmeasured_steps: usize,
     /// The loss of the first step.
     pub first_loss: Option<f64>,
     /// Their median time in seconds.
@@ -103,6 +105,7 @@ impl DryRun {
         let (sequences, frame) = (sets.map(SequenceDataset::len), sets[0].frame_shape());
         let mut warnings: Vec<String> =
             sets.iter().flat_map(|data| data.warnings().iter().cloned()).collect();
+        warnings.extend(setup.data_doubt.clone());
         let data = sets[0].name().to_owned();
         let per_sequence = seconds_per_sequence(config, &setup)?;
         let steps = Steps::take(&mut setup, training.steps)?;
@@ -113,6 +116,7 @@ impl DryRun {
         };
         warnings.extend(setup.doubts.iter().cloned());
         warnings.extend(steps.doubt(config, validated));
+        warnings.extend(steps.doubt_of_pixels());
         let bytes = |count: f64| count as u64;
         let validations = match training.validate_every {
             0 => 1,
@@ -139,6 +143,7 @@ impl DryRun {
             peak_memory: memory::peak().map(bytes),
             measured_steps: steps.measured,
             not_finite_steps: steps.not_finite.len(),
+            unmeasured_steps: steps.unmeasured,
             first_loss: steps.first_loss,
             seconds_per_step: steps.median,
             data_wait: setup.loader.waiting.of_all_steps(),
@@ -154,6 +159,8 @@ struct Steps {
     taken: usize,
     /// Those whose loss or gradient was not finite.
     not_finite: Vec<SkippedRecord>,
+    /// How many had no measured pixel.
+    unmeasured: usize,
     first_loss: Option<f64>,
     largest_loss: f64,
     /// Seconds of a step.
@@ -165,6 +172,7 @@ impl Steps {
     fn take(setup: &mut Setup, steps: u64) -> Result<Self> {
         let (began, mut seconds, mut first_loss) = (Instant::now(), Vec::new(), None);
         let (mut taken, mut not_finite, mut largest_loss) = (0, Vec::new(), f64::NEG_INFINITY);
+        let mut unmeasured = 0;
         let most = steps.min(1 + MOST_STEPS as u64);
         for step in 0..most {
             if step > LEAST_STEPS as u64 && began.elapsed() > ENOUGH {
@@ -181,7 +189,8 @@ impl Steps {
                     first_loss = first_loss.or((step == 0).then_some(record.loss));
                     largest_loss = largest_loss.max(record.loss);
                 }
-                StepOutcome::Skipped(skipped) => not_finite.push(skipped),
+                StepOutcome::Skipped(skipped) if skipped.reason.is_not_finite() => not_finite.push(skipped),
+                StepOutcome::Skipped(_) => unmeasured += 1,
             }
             if step > 0 || most == 1 {
                 setup.loader.waiting.count(begin, ready);
@@ -190,7 +199,18 @@ impl Steps {
         }
         seconds.sort_by(f64::total_cmp);
         let median = seconds[seconds.len() / 2];
-        Ok(Self { measured: seconds.len(), taken, not_finite, first_loss, largest_loss, median })
+        Ok(Self { measured: seconds.len(), taken, not_finite, unmeasured, first_loss, largest_loss, median })
+    }
+
+    /// What to say about steps that had no measured pixel.
+    fn doubt_of_pixels(&self) -> Option<String> {
+        let (count, taken) = (self.unmeasured, counted(self.taken, "tried step"));
+        (count > 0).then(|| {
+            format!(
+                "{count} of {taken} had no measured pixel to learn from: a training skips such steps, and ends after a whole epoch of them; take \
+                 larger parts (data.frames.crop, data.radar.crop), or a list of measured parts (`convgru crops`)"
+            )
+        })
     }
 
     /// What to say about steps that were not finite, after which a validation fails, or whose loss grew without measure.
@@ -203,7 +223,7 @@ impl Steps {
                  {} in a row; {advice}",
                 self.not_finite.len(),
                 counted(self.taken, "tried step"),
-                first.part.name(),
+                first.reason.name(),
                 first.step,
                 config.training.stop_after_nonfinite + 1
             ));

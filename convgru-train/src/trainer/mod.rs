@@ -29,6 +29,7 @@ mod run_summary;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod top_of_scale;
 mod trained_model;
 mod training_loop;
 

@@ -30,7 +30,7 @@ pub enum TrainerEvent<'a> {
     },
     /// An optimiser step is done.
     Step(&'a StepRecord),
-    /// A step was skipped: its loss or gradient was no number.
+    /// A step was skipped: its loss or gradient was no number, or no pixel of its truth was measured.
     Skipped {
         /// What was found.
         record: &'a SkippedRecord,

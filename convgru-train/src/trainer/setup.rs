@@ -7,6 +7,7 @@ use super::evaluation::mean_frame;
 use super::initial_weights::InitialWeights;
 use super::learner::Learner;
 use super::memory;
+use super::top_of_scale::TopOfScale;
 use crate::config::RunConfig;
 use crate::counted::counted;
 use crate::dataset::{Fingerprint, SequenceDataset, Splits};
@@ -25,6 +26,8 @@ pub(super) struct Setup {
     pub(super) begun_with: Option<String>,
     /// What the user should know about these weights.
     pub(super) doubts: Vec<String>,
+    /// What the user should know about the numbers of the training data.
+    pub(super) data_doubt: Option<String>,
 }
 
 impl Setup {
@@ -61,9 +64,13 @@ impl Setup {
         config.expect_thresholds(&validation.quantity())?;
         expect_pictures(loader.dataset())?;
         memory::expect_enough(config, loader.dataset().frame_shape())?;
+        let mut top = TopOfScale::default();
+        let mean_frame =
+            mean_frame(loader.dataset(), config.training.batch_size, &mut |batch| top.count(batch))?;
         Ok(Self {
             data: Fingerprint::of(&config.data, config.data_folder())?,
-            mean_frame: mean_frame(loader.dataset(), config.training.batch_size)?,
+            mean_frame,
+            data_doubt: top.doubt(&loader.dataset().quantity()),
             learner: Learner::new(config, &loader.dataset().quantity().transform)?,
             begun_with: None,
             doubts: Vec::new(),

@@ -16,6 +16,7 @@ use crate::interrupt::{Interrupt, Signal};
 
 mod longer;
 mod monitors;
+mod unmeasured;
 
 /// Six steps of two sequences, four batches per epoch: step 6 is in the middle
 /// of the second epoch.
@@ -329,7 +330,11 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoints() {
     assert!(error.to_string().contains("3 in a row"), "{error}");
     let skipped: Vec<_> = log(&folder).into_iter().filter(|line| line["kind"] == "skipped").collect();
     assert_eq!(skipped.len(), 3);
-    assert!(skipped.iter().all(|line| line["not_finite"] == "loss" || line["not_finite"] == "gradient"));
+    assert!(
+        skipped
+            .iter()
+            .all(|line| line["reason"] == "loss-not-finite" || line["reason"] == "gradient-not-finite")
+    );
     let store = CheckpointStore::new(run(&folder).join("checkpoints"), 2);
     let loaded = store.load_latest().unwrap();
     assert_eq!(loaded.rejected, []);

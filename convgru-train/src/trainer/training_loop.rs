@@ -149,8 +149,8 @@ impl<'a> Trainer<'a> {
     /// Trains to the last step or until a signal.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] if loss or gradient is no number too often in a row, and those of
-    /// the data and files. The checkpoints written before stay usable.
+    /// [`Error::NotFinite`] if loss or gradient is no number too often in a row, [`Error::Data`] if a whole epoch has no measured pixel, and those
+    /// of the data and files. The checkpoints written before stay usable.
     pub fn fit(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         let training = self.config.training.clone();
         observer.observe(&TrainerEvent::Begin {
@@ -160,10 +160,11 @@ impl<'a> Trainer<'a> {
             steps: training.steps,
             batch_size: training.batch_size,
         });
-        let Setup { loader, validation, test, .. } = &self.setup;
+        let Setup { loader, validation, test, data_doubt, .. } = &self.setup;
         for data in [loader.dataset(), validation.as_ref(), test.as_ref()] {
             data.warnings().iter().for_each(|warning| observer.observe(&TrainerEvent::Warning(warning)));
         }
+        data_doubt.iter().for_each(|doubt| observer.observe(&TrainerEvent::Warning(doubt)));
         self.began = Instant::now();
         loop {
             if self.validation_is_due() && !self.validate(observer)? {
@@ -175,9 +176,9 @@ impl<'a> Trainer<'a> {
             if self.interrupt.raised().is_some() {
                 return self.stop(observer);
             }
-            // While steps are skipped nothing is saved: what may end the run drives out no generation from before. After
+            // While steps are not finite nothing is saved: what may end the run drives out no generation from before. After
             // the validation of the same step, so that the checkpoint knows its result.
-            if self.timer.is_due(self.cursor.step) && self.history.skipped_in_a_row() == 0 {
+            if self.timer.is_due(self.cursor.step) && self.history.not_finite_in_a_row() == 0 {
                 let path = self.save()?;
                 observer.observe(&TrainerEvent::Saved { path: &path });
             }
@@ -222,11 +223,17 @@ impl<'a> Trainer<'a> {
         self.history.timings.skipped.push(self.timing());
         self.log.skipped(&record, self.timing())?;
         observer.observe(&TrainerEvent::Skipped { record: &record, total: self.history.skipped.len() });
-        let in_a_row = self.history.skipped_in_a_row();
-        if in_a_row > self.config.training.stop_after_nonfinite {
+        let TrainingConfig { steps, stop_after_nonfinite, .. } = self.config.training;
+        let in_a_row = self.history.not_finite_in_a_row();
+        if record.reason.is_not_finite() && in_a_row > stop_after_nonfinite {
             return Err(self.setup.learner.not_finite(&record, in_a_row));
         }
-        Ok(())
+        let nothing =
+            self.setup.loader.steps_per_epoch().max(stop_after_nonfinite.saturating_add(1)).min(steps);
+        match self.history.unmeasured_in_a_row() {
+            in_a_row if in_a_row >= nothing => Err(self.setup.loader.unmeasured(in_a_row)),
+            _ => Ok(()),
+        }
     }
 
     fn is_stopped_early(&self, observer: &mut dyn Observer) -> bool {
@@ -246,12 +253,12 @@ impl<'a> Trainer<'a> {
         self.earlier_seconds + self.began.elapsed().as_secs_f64()
     }
 
-    /// Whether the model is to be measured now; not while steps are skipped, which leave it as it
+    /// Whether the model is to be measured now; not while steps are not finite, which leave it as it
     /// was, except at the end.
     fn validation_is_due(&self) -> bool {
         let (step, training) = (self.cursor.step, &self.config.training);
         let every = training.validate_every;
-        let regular = every > 0 && step.is_multiple_of(every) && self.history.skipped_in_a_row() == 0;
+        let regular = every > 0 && step.is_multiple_of(every) && self.history.not_finite_in_a_row() == 0;
         let done = self.history.validations.last().is_some_and(|last| last.step >= step);
         step > 0 && (regular || step >= training.steps) && !done
     }

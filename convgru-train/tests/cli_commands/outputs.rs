@@ -50,6 +50,16 @@ fn a_picture_replaces_no_data() {
 }
 
 #[test]
+fn a_list_of_parts_is_written_outside_the_store() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("rain.zarr")).unwrap();
+    let ran = convgru(folder.path(), "crops --data rain.zarr --out rain.zarr/x.csv");
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("lies in the store rain.zarr"), "{}", ran.stderr);
+    assert!(!folder.path().join("rain.zarr/x.csv").exists());
+}
+
+#[test]
 fn imported_cells_replace_no_weights() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{Reader, TimeOrder, time_order};
-use crate::dataset::FoundData;
 use crate::dataset::rain_scale::{AMOUNT_MINUTES, rate_of_one};
 use crate::dataset::source::{Content, FrameSource, radar};
+use crate::dataset::{FoundData, rain_headers};
 use crate::printable::printable;
 use crate::{Error, Result};
 
@@ -39,7 +39,8 @@ impl Reader<'_> {
     /// What the headers of a file tell, which must be what the training found where that is known.
     ///
     /// # Errors
-    /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`]; [`Error::Data`] for a unit that `data.frames.rain` does not read.
+    /// The errors of [`FoundData::expect`] and [`FoundData::expect_minutes`]; [`Error::Data`] for a unit that `data.frames.rain` does not
+    /// read; [`Error::Format`] for amounts of rain of longer than a step.
     pub(super) fn told(&self, path: &Path, source: &dyn FrameSource, order: &TimeOrder) -> Result<Told> {
         let mut minutes = order.minutes_per_step();
         let content = source.content()?;
@@ -57,6 +58,12 @@ impl Reader<'_> {
             }
             None => Vec::new(),
         };
+        if let Some(content) = content.as_ref().filter(|_| self.config.rain.is_some()) {
+            rain_headers::expect_sums(content, self.config, minutes)
+                .map_err(|reason| Error::Format { path: path.into(), reason })?;
+            let doubt = rain_headers::doubt(content, self.config);
+            doubts.extend(doubt.map(|doubt| format!("{} {doubt}", printable(path))));
+        }
         if let Some(doubt) = order.doubt().filter(|_| self.config.minutes_per_step == 0.0) {
             doubts.push(format!("{} {doubt}", printable(path)));
         }

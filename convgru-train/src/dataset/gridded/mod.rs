@@ -53,7 +53,7 @@ pub(super) use dimensions::Dimension;
 #[cfg(feature = "hdf5")]
 pub(super) use file::GriddedFile;
 pub(super) use packing::Packing;
-pub(super) use stores::is_store;
+pub(crate) use stores::is_store;
 #[cfg(not(feature = "hdf5"))]
 pub(super) use stub::{Attributes, Dimension, GriddedFile, Variable};
 #[cfg(feature = "hdf5")]

@@ -11,7 +11,7 @@ pub(super) const WITHOUT: &str = "is a Zarr store, which this program was built 
 const METADATA: [&str; 4] = ["zarr.json", ".zmetadata", ".zgroup", ".zarray"];
 
 /// Whether a path leads to a store of Zarr: a folder of arrays, by its metadata or its name, or a `.zarr.zip` archive of one.
-pub(in crate::dataset) fn is_store(path: &Path) -> bool {
+pub(crate) fn is_store(path: &Path) -> bool {
     if path.is_dir() {
         let is_named = path.extension().is_some_and(|own| own.eq_ignore_ascii_case("zarr"));
         return is_named || METADATA.iter().any(|name| path.join(name).is_file());

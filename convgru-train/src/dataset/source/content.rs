@@ -14,6 +14,8 @@ pub(crate) struct Content {
     pub(crate) is_scaled: bool,
     /// The unit; empty where none is told.
     pub(crate) unit: String,
+    /// The CF cell methods, such as `time: sum (interval: 1 hour)`; empty where none are told.
+    pub(crate) cell_methods: String,
     /// Whether the file is a radar image, whose numbers are read as they are stored.
     pub(crate) is_radar: bool,
     /// The axes whose coordinates run downwards.

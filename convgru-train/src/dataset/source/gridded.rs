@@ -244,6 +244,7 @@ impl Array for Dataset {
             standard_name: text("standard_name"),
             is_scaled: self.packing.scale.is_some(),
             unit: text("units"),
+            cell_methods: text("cell_methods"),
             is_radar: composite::is_observed(&self.file).unwrap_or(false),
             downwards,
             extents,

@@ -33,7 +33,7 @@ mod times;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-pub(super) use super::gridded::is_store;
+pub(crate) use super::gridded::is_store;
 pub(super) use array::VisitBlock;
 pub use axes::Axes;
 pub(in crate::dataset) use axes::OPTION_FOR_AXES;

@@ -24,7 +24,12 @@ impl BatchSampler {
 
     /// The position after `step` steps.
     pub fn cursor(&self, step: u64) -> Cursor {
-        Cursor::at(step, (self.sequences / self.batch_size).max(1) as u64)
+        Cursor::at(step, self.steps_per_epoch())
+    }
+
+    /// The batches of an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        (self.sequences / self.batch_size).max(1) as u64
     }
 
     /// The sequences of the batch at a position.

@@ -10,10 +10,10 @@ mod tests;
 
 pub use self::batch_sampler::BatchSampler;
 use self::prefetch::Prefetch;
-use crate::Result;
 use crate::checkpoint::Cursor;
 use crate::config::RunConfig;
 use crate::dataset::{Batch, SequenceDataset, batch};
+use crate::{Error, Result};
 
 /// Loads the batches of a run: ahead of the steps (`data.prefetch`) or when they are asked for, the same to the bit.
 pub struct DataLoader {
@@ -54,6 +54,23 @@ impl DataLoader {
     /// The training set.
     pub fn dataset(&self) -> &dyn SequenceDataset {
         self.dataset.as_ref()
+    }
+
+    /// The steps of an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.sampler.steps_per_epoch()
+    }
+
+    /// The error of a run in which so many steps in a row had no measured pixel.
+    pub(super) fn unmeasured(&self, in_a_row: u64) -> Error {
+        Error::Data {
+            what: self.dataset.name().to_owned(),
+            reason: format!(
+                "has no measured pixel to learn from in {in_a_row} steps in a row ({} make an epoch); take larger parts (data.frames.crop, data.radar.crop), \
+                 a list of measured parts (`convgru crops`), or other data; the last checkpoint is intact",
+                self.steps_per_epoch()
+            ),
+        }
     }
 
     /// The position after `step` steps.

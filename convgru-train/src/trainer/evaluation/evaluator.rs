@@ -193,16 +193,21 @@ impl EvaluationResult {
     }
 }
 
-/// The mean frame of the first training sequences, `[C, H, W]`.
+/// The mean frame of the first training sequences, `[C, H, W]`. `look` is given each batch of them.
 ///
 /// # Errors
 /// Those of the data set.
-pub fn mean_frame(train: &dyn SequenceDataset, batch_size: usize) -> Result<Tensor<f32>> {
+pub fn mean_frame(
+    train: &dyn SequenceDataset,
+    batch_size: usize,
+    look: &mut dyn FnMut(&Batch),
+) -> Result<Tensor<f32>> {
     let mut gathered = MeanFrame::new(train.frame_shape());
     let indices: Vec<usize> = (0..train.len().min(SEQUENCES_OF_THE_MEAN)).collect();
     for chunk in indices.chunks(batch_size.max(1)) {
         let batch = batch(train, 0, chunk)?;
         gathered.add(&batch.frames, batch.valid.as_ref())?;
+        look(&batch);
     }
     gathered.frame()
 }

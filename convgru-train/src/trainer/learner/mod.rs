@@ -21,7 +21,7 @@ use self::moving_average::MovingAverage;
 use self::scheduled_sampling::{PredictedInputs, draw_teacher_forced};
 use super::initial_weights::InitialWeights;
 use crate::checkpoint::{
-    Checkpoint, Cursor, History, NamedTensor, NotFinitePart, SkippedRecord, StepRecord, ValidationRecord,
+    Checkpoint, Cursor, History, NamedTensor, SkipReason, SkippedRecord, StepRecord, ValidationRecord,
 };
 use crate::config::RunConfig;
 use crate::dataset::{Batch, Transform};
@@ -70,7 +70,7 @@ impl NoiseOfStep {
 pub enum StepOutcome {
     /// The model learned from it.
     Taken(StepRecord),
-    /// Loss or gradient was no number; nothing has changed.
+    /// Loss or gradient was no number, or no pixel of the truth was measured; nothing has changed.
     Skipped(SkippedRecord),
 }
 
@@ -171,15 +171,16 @@ impl Learner {
     /// Learns from one batch of `T_in + T_out` frames, one micro-batch after the other. Missing
     /// pixels of the truth have no part in the loss.
     ///
-    /// Where loss or gradient is infinite or NaN, nothing changes: neither parameters nor
-    /// moments nor average, nor where the schedule stands, which goes by the steps taken.
+    /// Where loss or gradient is infinite or NaN, or no pixel of the truth is measured, nothing
+    /// changes: neither parameters nor moments nor average, nor where the schedule stands, which
+    /// goes by the steps taken.
     ///
     /// # Errors
     /// Those of the model.
     pub fn step(&mut self, batch: &Batch, cursor: Cursor) -> Result<StepOutcome> {
         let training = &self.config.training;
-        let skip = |part| {
-            Ok(StepOutcome::Skipped(SkippedRecord { step: cursor.step + 1, epoch: cursor.epoch, part }))
+        let skip = |reason| {
+            Ok(StepOutcome::Skipped(SkippedRecord { step: cursor.step + 1, epoch: cursor.epoch, reason }))
         };
         let probability = training.teacher_forcing.probability(cursor.step, training.steps);
         let steps = self.config.data.output_frames;
@@ -198,15 +199,15 @@ impl Learner {
         let loss = self.accumulate(batch, &sampling, noise);
         // Validations read the same noise whatever was trained before.
         self.model.set_noise(Noise::default());
-        let loss = loss?;
+        let Some(loss) = loss? else { return skip(SkipReason::Unmeasured) };
         if !loss.is_finite() {
-            return skip(NotFinitePart::Loss);
+            return skip(SkipReason::Loss);
         }
         let limit = if clip_norm > 0.0 { clip_norm } else { f64::INFINITY };
         let mut gradients = self.freezing.trained(&mut self.gradients);
         let gradient_norm = clip_global_norm(&mut gradients, limit, norm_type);
         if !gradient_norm.is_finite() {
-            return skip(NotFinitePart::Gradient);
+            return skip(SkipReason::Gradient);
         }
         if clip_bound > 0.0 {
             clip_value(&mut gradients, clip_bound);
@@ -232,20 +233,26 @@ impl Learner {
         }))
     }
 
-    /// The loss of a batch, and its gradients in `self.gradients`. A micro-batch whose loss is no
-    /// number ends it.
-    fn accumulate(&mut self, batch: &Batch, sampling: &Sampling, noise: NoiseOfStep) -> Result<f64> {
+    /// The loss of a batch, and its gradients in `self.gradients`; `None` if no pixel of the truth is measured. A micro-batch
+    /// whose loss is no number ends it.
+    fn accumulate(&mut self, batch: &Batch, sampling: &Sampling, noise: NoiseOfStep) -> Result<Option<f64>> {
         self.gradients.zero();
         let input_frames = self.config.data.input_frames;
         if self.config.training.accumulate == 1 {
             let (input, target) = batch.split(input_frames)?;
             let counts = self.objective.counts(&Truth::from(&target))?;
+            if counts.is_empty() {
+                return Ok(None);
+            }
             let seed = noise.beginning_at(0);
             self.model.set_noise(Noise::Seed(seed));
             let input = sampling.predicted_inputs.apply(&self.model, input, 0)?;
-            return self.backpropagate(&[input, target], &counts, &sampling.forced, seed);
+            return self.backpropagate(&[input, target], &counts, &sampling.forced, seed).map(Some);
         }
         let counts = self.objective.counts(&Truth::from(&batch.split(input_frames)?.1))?;
+        if counts.is_empty() {
+            return Ok(None);
+        }
         let (mut loss, mut first) = (0.0, 0);
         for samples in micro_batches(batch, self.config.training.accumulate)? {
             let (input, target) = samples.split(input_frames)?;
@@ -259,7 +266,7 @@ impl Learner {
                 break;
             }
         }
-        Ok(loss)
+        Ok(Some(loss))
     }
 
     /// The share of some samples in the loss; adds that in its gradients. Dropout is drawn from `seed`.
@@ -290,7 +297,7 @@ impl Learner {
              training.clip_norm; the last checkpoint is intact",
             self.config.training.stop_after_nonfinite, self.config.optimizer.learning_rate
         );
-        Error::NotFinite { what: skipped.part.name(), step: skipped.step, advice }
+        Error::NotFinite { what: skipped.reason.name(), step: skipped.step, advice }
     }
 }
 

@@ -38,8 +38,8 @@ fn taken(step: StepOutcome) -> StepRecord {
 }
 
 /// A pixel that is no number, and a gradient that overflows although the loss does not.
-fn poisoned() -> [(NotFinitePart, f32); 3] {
-    [(NotFinitePart::Loss, f32::NAN), (NotFinitePart::Loss, f32::INFINITY), (NotFinitePart::Gradient, 1e38)]
+fn poisoned() -> [(SkipReason, f32); 3] {
+    [(SkipReason::Loss, f32::NAN), (SkipReason::Loss, f32::INFINITY), (SkipReason::Gradient, 1e38)]
 }
 
 /// A cell with dropout, zoneout and a spectral norm.
@@ -80,7 +80,7 @@ fn composed_cells_learn_with_other_dropout_in_each_step_and_vectors_of_length_on
 #[test]
 fn a_batch_that_is_no_number_changes_nothing() {
     let config = config(&["training.ema_decay=0.9", "training.loss=[{ kind = \"mse\", weight = 1e10 }]"]);
-    for (part, value) in poisoned() {
+    for (reason, value) in poisoned() {
         let (mut spoiled, mut plain) = (new(&config).unwrap(), new(&config).unwrap());
         for learner in [&mut spoiled, &mut plain] {
             taken(learner.step(&batch(0), at(0)).unwrap());
@@ -93,7 +93,7 @@ fn a_batch_that_is_no_number_changes_nothing() {
             let StepOutcome::Skipped(record) = spoiled.step(&bad, at(step)).unwrap() else {
                 panic!("{value} was learned from")
             };
-            assert_eq!(record, SkippedRecord { step: step + 1, epoch: 0, part });
+            assert_eq!(record, SkippedRecord { step: step + 1, epoch: 0, reason });
             assert!(state(&spoiled) == before, "a batch with {value} changed something");
         }
         // The schedule stands where it stood: the next step is that of a run without those.
@@ -102,6 +102,36 @@ fn a_batch_that_is_no_number_changes_nothing() {
         assert_eq!(a, b);
         assert!(a.learning_rate != plain.schedule.learning_rate(3), "a constant rate would prove nothing");
         assert!(state(&spoiled) == state(&plain));
+    }
+}
+
+#[test]
+fn a_batch_without_a_measured_pixel_changes_nothing() {
+    for settings in [&["training.ema_decay=0.9"][..], &["training.accumulate=3"]] {
+        let config = config(settings);
+        let (mut spoiled, mut plain) = (new(&config).unwrap(), new(&config).unwrap());
+        for learner in [&mut spoiled, &mut plain] {
+            taken(learner.step(&batch(0), at(0)).unwrap());
+        }
+        let before = state(&spoiled);
+        // The input is measured, and the truth is not.
+        let masked = |known: f32| {
+            let mut masked = batch(1);
+            let valid = |at: usize| if at < 2 * 3 * 64 { 1.0 } else { 0.0 };
+            let mut valid = Tensor::from_fn(masked.frames.shape(), valid);
+            *valid.as_mut_slice().last_mut().unwrap() = known;
+            masked.valid = Some(valid);
+            masked
+        };
+        let StepOutcome::Skipped(record) = spoiled.step(&masked(0.0), at(1)).unwrap() else {
+            panic!("nothing can be learned from missing pixels")
+        };
+        assert_eq!(record, SkippedRecord { step: 2, epoch: 0, reason: SkipReason::Unmeasured });
+        assert!(state(&spoiled) == before, "{settings:?}: momentum moves the weights");
+        let (a, b) = (spoiled.step(&batch(2), at(2)).unwrap(), plain.step(&batch(2), at(2)).unwrap());
+        assert_eq!(taken(a), taken(b));
+        assert!(state(&spoiled) == state(&plain), "{settings:?}");
+        assert!(taken(spoiled.step(&masked(1.0), at(3)).unwrap()).loss > 0.0, "a pixel is enough");
     }
 }
 

@@ -99,3 +99,46 @@ fn other_chunks_and_other_metadata_are_other_data() {
         write(name, &read(name));
     }
 }
+
+/// A store of rain every five minutes whose variable has attributes besides its axes.
+fn rain(folder: &Path, attributes: &str) -> std::path::PathBuf {
+    let store = folder.join("rain.zarr");
+    let put = |name: &str, bytes: &[u8]| {
+        let file = store.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    };
+    let array = |shape: &str| {
+        format!(
+            r#"{{"zarr_format": 2, "shape": {shape}, "chunks": {shape}, "dtype": "<f8", "compressor": null, "fill_value": -1, "order": "C", "filters": null}}"#
+        )
+    };
+    put(".zgroup", br#"{"zarr_format": 2}"#);
+    put("RR/.zarray", array("[6, 4, 5]").as_bytes());
+    put("RR/.zattrs", format!(r#"{{"_ARRAY_DIMENSIONS": ["time", "y", "x"], {attributes}}}"#).as_bytes());
+    put("RR/0.0.0", &[0; 6 * 4 * 5 * 8]);
+    put("time/.zarray", array("[6]").as_bytes());
+    put("time/.zattrs", br#"{"_ARRAY_DIMENSIONS": ["time"], "units": "minutes since 2020-01-01"}"#);
+    let times: Vec<u8> = (0..6).flat_map(|step| (5.0 * f64::from(step)).to_le_bytes()).collect();
+    put("time/0", &times);
+    store
+}
+
+#[test]
+fn headers_of_rain_that_contradict_its_unit_are_refused_or_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut data = config(1, 1);
+    frames_config(&mut data).rain = Some(crate::dataset::RainScale::default());
+    let opened = |attributes: &str| open_whole(&data, settings(&data), &rain(folder.path(), attributes));
+    let hourly = r#""units": "mm", "cell_methods": "time: sum (interval: 1 hour)""#;
+    let error = opened(hourly).err().unwrap().to_string();
+    assert!(error.contains("60 minutes") && error.contains("every 5 minutes"), "{error}");
+    let flux = opened(r#""units": "mm/h", "standard_name": "rainfall_flux""#).unwrap();
+    assert!(flux.warnings().iter().any(|told| told.contains("rainfall_flux")), "{:?}", flux.warnings());
+    for sound in [
+        r#""units": "mm", "cell_methods": "time: sum (interval: 1 minute)""#,
+        r#""units": "mm/h", "standard_name": "rainfall_rate""#,
+    ] {
+        assert!(opened(sound).unwrap().warnings().is_empty(), "{sound}");
+    }
+}

@@ -247,6 +247,7 @@ impl Array for GribFile {
                 is_scaled: false,
                 unit: field.unit().to_owned(),
                 is_radar: false,
+                cell_methods: String::new(),
                 downwards,
                 extents: Vec::new(),
             }

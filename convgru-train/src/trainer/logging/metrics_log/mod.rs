@@ -126,7 +126,7 @@ fn skipped_line(record: &SkippedRecord, timing: Timing) -> Value {
         "kind": "skipped",
         "step": record.step,
         "epoch": record.epoch,
-        "not_finite": record.part,
+        "reason": record.reason,
         "data_wait": timing.data_wait,
         "seconds": timing.seconds,
     })

@@ -32,7 +32,7 @@ fn history() -> History {
             ensemble: None,
             events: Vec::new(),
         }],
-        skipped: vec![SkippedRecord { step: 3, epoch: 0, part: crate::checkpoint::NotFinitePart::Loss }],
+        skipped: vec![SkippedRecord { step: 3, epoch: 0, reason: crate::checkpoint::SkipReason::Loss }],
         timings: Timings {
             steps: vec![timing(0.25), timing(0.5)],
             validations: vec![Timing::at(0.75)],
