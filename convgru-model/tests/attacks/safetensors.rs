@@ -57,10 +57,7 @@ fn a_small_file_names_no_large_stack_and_no_large_origin() {
             .to_string();
         let bytes = file(&header, &[]);
         let error = within_the_rule(&bytes, |file| read::<f32>(file).map(drop)).unwrap_err().to_string();
-        assert!(
-            error.contains("0.input_weights") || error.contains("parameters, more than"),
-            "{error}"
-        );
+        assert!(error.contains("0.input_weights") || error.contains("parameters, more than"), "{error}");
     }
     // What an origin says is looked at when it is written back.
     let network = ConvGru::<f32>::new(ConvGruConfig::new(1, &[2]), 0).unwrap();
