@@ -86,7 +86,9 @@ class Engine:
         torch.set_num_threads(threads)
         torch.set_num_interop_threads(1)
         config = workload.network["mlcast"]
-        kernel, *other = set(config["kernel_size"])
+        # A number for square kernels, or height and width.
+        size = config["kernel_size"]
+        kernel, *other = set(size if isinstance(size, list) else [size])
         assert not other, "the package has square kernels"
         self.model = ConvGruModel(config["image_channels"], config["blocks"], config["noise"], kernel_size=kernel)
         # The decoder of the package has its coarsest block first.
