@@ -119,12 +119,23 @@ mod tests {
         for value in [0.01, 0.2, 0.9] {
             assert_eq!(values.of(value), rain.of(transform.to_units(value)), "{value}");
         }
+        // Above 38 dBZ there is a value for each rate; of the rates below it, no rain alone has one.
+        let of = |thresholds: &[f64], weights: &[f64]| RainWeights {
+            thresholds: thresholds.to_vec(),
+            weights: weights.to_vec(),
+        };
+        let values = of(&[0.0, 2.0], &[1.0, 3.0, 5.0]).over_values(&transform);
+        assert_eq!([-0.1, 0.0, 0.01].map(|value| values.of(value)), [1.0, 3.0, 5.0]);
+        let values = of(&[5e-4], &[1.0, 3.0]).over_values(&transform);
+        assert_eq!([0.0, 0.01].map(|value| values.of(value)), [1.0, 3.0]);
     }
 
     #[test]
     fn what_cannot_work_is_refused_by_name() {
         let ok = RainWeights::default();
         assert_eq!(ok.fault(), None);
+        let few = RainWeights { weights: vec![1.0], ..ok.clone() }.fault().unwrap();
+        assert!(few.contains("1 weights where 5 are needed"), "{few}");
         for (rain, field) in [
             (RainWeights { weights: vec![1.0], ..ok.clone() }, "rain.weights"),
             (RainWeights { weights: vec![1.0, -1.0, 1.0, 1.0, 1.0], ..ok.clone() }, "rain.weights"),

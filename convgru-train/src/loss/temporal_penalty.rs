@@ -19,11 +19,11 @@ pub(super) struct Pair<'a, T> {
 }
 
 impl<T: Scalar> Pair<'_, T> {
-    /// The pixels whose truth is known in both frames, of all members one.
+    /// The pixels whose truth is known in both frames; the frames are of one member.
     pub(super) fn count(&self) -> f64 {
         let [before, after] = self.valid;
         if before.is_empty() {
-            return (self.frames[0].len() / self.members) as f64;
+            return self.frames[0].len() as f64;
         }
         let known = |(a, b): &(&T, &T)| a.to_f64() != 0.0 && b.to_f64() != 0.0;
         before.iter().zip(after).filter(known).count() as f64
@@ -142,6 +142,24 @@ mod tests {
         let none = Tensor::zeros(frames.shape());
         let truth = Truth { valid: Some(&none), ..truth };
         assert!(Objective::from(Loss::TemporalPenalty).counts(&truth).unwrap().is_empty());
+    }
+
+    /// Numbers are summed in chunks.
+    #[test]
+    fn many_numbers_have_the_penalty_and_slopes_of_the_definition() {
+        let numbers = 2 * 3 * 61 * 67;
+        let frames = Tensor::from_fn(&[2, 1, 6, 61, 67], |i| (i as f64 * i as f64 * 0.37).sin());
+        let truth = Tensor::zeros(&[2, 1, 2, 61, 67]);
+        let (value, gradient) = Loss::TemporalPenalty.value_and_gradient(&frames, &truth).unwrap();
+        let (before, after) = frames.as_slice().split_at(numbers);
+        let changes: Vec<f64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+        let expected = changes.iter().map(|change| change.abs()).sum::<f64>() / numbers as f64;
+        assert!((value - expected).abs() < 1e-12, "{value} instead of {expected}");
+        for (i, change) in changes.iter().enumerate() {
+            let slope = change.signum() / numbers as f64;
+            let given = [gradient.as_slice()[i], gradient.as_slice()[numbers + i]];
+            assert!((given[0] + slope).abs() < 1e-15 && (given[1] - slope).abs() < 1e-15, "{i}: {given:?}");
+        }
     }
 
     #[test]

@@ -649,6 +649,10 @@ fn a_truth_without_channels_or_known_pixels_is_said_to_be_one() {
     let none = Tensor::<f64>::zeros(&[1, 1, 0, 2, 2]);
     let error = Loss::Crps { spread: Spread::Fair }.value(&none, &none).unwrap_err().to_string();
     assert!(error.contains("no elements"), "{error}");
+    let (forecast, truth) =
+        (PredictedFrames { output: &none, logits: &none }, Truth { frames: &none, valid: None });
+    let error = Objective::from(Loss::Mse).value(&forecast, &truth).unwrap_err().to_string();
+    assert!(error.contains("no elements"), "{error}");
     let frame = Tensor::<f64>::zeros(&[1, 1, 2, 2, 2]);
     let odd = Tensor::<f64>::zeros(&[1, 1, 5, 2, 2]);
     let error = Loss::Crps { spread: Spread::Fair }.value(&odd, &frame).unwrap_err().to_string();

@@ -327,6 +327,13 @@ fn fields_of_another_kind_are_no_configuration() {
 }
 
 #[test]
+fn fields_that_are_left_out_have_their_documented_values() {
+    let config = optimizer("kind = 'adam'");
+    assert_eq!((config.learning_rate, config.weight_decay), (1e-3, 0.0));
+    assert_eq!(config, OptimizerConfig::from(config.kind.clone()));
+}
+
+#[test]
 fn gradients_without_a_finite_norm_are_left_alone() {
     let mut gradients = large(1.0);
     gradients.0[3].1.as_mut_slice()[5] = f32::INFINITY;
