@@ -99,6 +99,41 @@ kernels! {
         scratch: &mut Scratchpad<T>
     ) -> Result<()> = entry::forward;
 
+    /// Convolves a batch of images and applies the leaky rectifier: `y = f(w * x + b + a)` with `f(v) = v` for `v >= 0` and
+    /// `slope v` for `v < 0`, in one pass over `y`. The addend `a` is zero without `addend`.
+    ///
+    /// With `a = x` this ends a residual block (He et al. 2016, CVPR).
+    ///
+    /// # Shapes
+    /// `input` and `output` as in [`forward`]; `addend`: the extent and the sections of `output`.
+    ///
+    /// # Errors
+    /// Those of [`forward`], and [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if
+    /// `addend` does not fit.
+    ///
+    /// ```
+    /// use convgru_kernels::{Extent, FeatureMaps, Scratchpad, conv::{self, ConvShape, PackedWeights}};
+    ///
+    /// let weights = PackedWeights::new(ConvShape::same(1, 1, [1, 1]), &[2.0f32])?;
+    /// let extent = Extent { batch: 1, channels: 1, height: 1, width: 3 };
+    /// let input = FeatureMaps::from_nchw(extent, &[1.0, -1.0, -4.0])?;
+    /// let mut output = FeatureMaps::zeros(extent)?;
+    /// let addend = Some(input.as_ref());
+    /// conv::forward_rectified(&weights, input.as_ref(), addend, output.as_mut(), 0.5, &mut Scratchpad::new())?;
+    /// let mut numbers = [0.0; 3];
+    /// output.as_ref().write_nchw(&mut numbers)?;
+    /// assert_eq!(numbers, [3.0, -1.5, -6.0]);
+    /// # Ok::<(), convgru_kernels::Error>(())
+    /// ```
+    fn forward_rectified(
+        weights: &PackedWeights<'_, T>,
+        input: FeatureMapsRef<'_, T>,
+        addend: Option<FeatureMapsRef<'_, T>>,
+        output: FeatureMapsMut<'_, T>,
+        slope: T,
+        scratch: &mut Scratchpad<T>
+    ) -> Result<()> = entry::forward_rectified;
+
     /// Brings the gradient of the output back to the input: `dx = w^T * dy`, or `dx += w^T * dy`.
     ///
     /// The adjoint of [`forward`]: `<w * x, dy> = <x, w^T * dy>`.

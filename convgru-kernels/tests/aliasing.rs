@@ -81,6 +81,10 @@ fn convolutions<T: Scalar>(seen: &mut Seen) {
             seen.values(&d_weights);
             conv::forward(&packed, x.as_ref(), y.as_mut(), mode, &mut scratch).unwrap();
             seen.maps(&y);
+            let (addend, slope) = (y.clone(), T::from_f64(0.25));
+            let addend = Some(addend.as_ref());
+            conv::forward_rectified(&packed, x.as_ref(), addend, y.as_mut(), slope, &mut scratch).unwrap();
+            seen.maps(&y);
             conv::input_gradient(&packed, y.as_ref(), x.as_mut(), mode, &mut scratch).unwrap();
             seen.maps(&x);
             let mut d_bias = numbers::<T>(shape.out_channels, 5);

@@ -99,6 +99,8 @@ fn convolve<T: Scalar>(algorithm: Algorithm, shape: ConvShape, extent: Extent, i
         conv::forward(&packed, input.as_ref(), output.as_mut(), mode, &mut scratch).unwrap();
         conv::input_gradient(&packed, d_output.as_ref(), d_input.as_mut(), mode, &mut scratch).unwrap();
     }
+    let (x, addend, slope) = (input.as_ref(), Some(d_output.as_ref()), T::from_f64(0.25));
+    conv::forward_rectified(&packed, x, addend, output.as_mut(), slope, &mut scratch).unwrap();
     let (x, dy) = (input.as_ref(), d_output.as_ref());
     conv::weight_gradient_by(algorithm, &shape, x, dy, &mut d_weights, &mut scratch).unwrap();
     conv::bias_gradient(dy, &mut vec![T::ZERO; shape.out_channels]).unwrap();

@@ -26,6 +26,25 @@ fn nchw(maps: &FeatureMaps<f32>) -> Vec<f32> {
 }
 
 #[test]
+fn an_addend_that_does_not_fit_is_refused() {
+    let shape = ConvShape::same(1, 6, [3, 3]);
+    let values = vec![1.0; shape.weight_len()];
+    let weights = PackedWeights::new(shape, &values).unwrap();
+    let (x, of_output) = (ones(EXTENT, 1), EXTENT.with_channels(6));
+    let mut scratch = Scratchpad::new();
+    let mut refused = |addend: FeatureMaps<f32>, says: &str| {
+        let mut y = ones(of_output, 1);
+        let addend = Some(addend.as_ref());
+        let result = conv::forward_rectified(&weights, x.as_ref(), addend, y.as_mut(), 0.5, &mut scratch);
+        let error = result.unwrap_err().to_string();
+        assert!(error.starts_with(says), "{error}");
+        assert!(nchw(&y).iter().all(|&y| y == 1.0));
+    };
+    refused(ones(of_output, 3), "addend of the convolution: 6 channels in 3 sections where 1 are needed");
+    refused(ones(EXTENT, 1), "addend of the convolution: [N, C, H, W] is [1, 1, 64, 64]");
+}
+
+#[test]
 fn maps_in_other_sections_than_the_convolution_has_are_refused() {
     let shape = ConvShape { out_sections: 2, ..ConvShape::same(1, 6, [3, 3]) };
     let values = vec![1.0; shape.weight_len()];

@@ -37,7 +37,7 @@ pub(crate) fn forward<T: Real>(
         && let Some(packed) = weights.forward()?
     {
         let region = Region::all(&output.layout());
-        let store = StoreSums { output: output.rows(), mode, bias: weights.bias() };
+        let store = StoreSums { bias: weights.bias(), ..StoreSums::new(output.rows(), mode) };
         // SAFETY: the output is borrowed exclusively, and the epilogue alone has its rows.
         return unsafe { convolve(&[ConvSource::new(packed, input.rows())], &region, &store, scratch) };
     }
@@ -58,6 +58,45 @@ pub(crate) fn forward<T: Real>(
                 pixel.iter_mut().zip(bias).for_each(|(value, &bias)| *value += bias);
             }
         });
+    }
+    Ok(())
+}
+
+pub(crate) fn forward_rectified<T: Real>(
+    weights: &PackedWeights<'_, T>,
+    input: FeatureMapsRef<'_, T>,
+    addend: Option<FeatureMapsRef<'_, T>>,
+    mut output: FeatureMapsMut<'_, T>,
+    slope: T,
+    scratch: &mut Scratchpad<T>,
+) -> Result<()> {
+    let shape = weights.shape();
+    let extent = shape.output_extent(input.extent())?;
+    expect_layout("input of the convolution", &input.layout(), input.extent(), 1)?;
+    expect_layout("output of the convolution", &output.layout(), extent, shape.out_sections)?;
+    if let Some(addend) = &addend {
+        expect_layout("addend of the convolution", &addend.layout(), extent, shape.out_sections)?;
+    }
+    if shape.in_channels > 0
+        && !extent.is_empty()
+        && let Some(packed) = weights.forward()?
+    {
+        let region = Region::all(&output.layout());
+        let store = StoreSums {
+            bias: weights.bias(),
+            addend: addend.map(|maps| maps.rows()),
+            slope: Some(slope),
+            ..StoreSums::new(output.rows(), WriteMode::Overwrite)
+        };
+        // SAFETY: the output is borrowed exclusively, and the epilogue alone has its rows.
+        return unsafe { convolve(&[ConvSource::new(packed, input.rows())], &region, &store, scratch) };
+    }
+    forward(weights, input, output.reborrow(), WriteMode::Overwrite, scratch)?;
+    if let Some(addend) = addend {
+        output.add(addend)?;
+    }
+    if slope != T::ONE {
+        output.leaky_relu(slope);
     }
     Ok(())
 }
@@ -87,7 +126,7 @@ pub(crate) fn input_gradient<T: Real>(
         }
         Some(packed) => {
             let region = Region::all(&d_input.layout());
-            let store = StoreSums { output: d_input.rows(), mode, bias: None };
+            let store = StoreSums::new(d_input.rows(), mode);
             // SAFETY: the gradient of the input is borrowed exclusively, and the epilogue alone has its rows.
             unsafe { convolve(&[ConvSource::new(packed, d_output.rows())], &region, &store, scratch) }
         }

@@ -3,7 +3,7 @@
 //! Unsafe: Sums hold a block for each of their pixels, which is checked when they are made; an epilogue touches the
 //! pixels and blocks of its sums alone.
 
-use crate::feature_maps::{RowPlace, RowsMut};
+use crate::feature_maps::{RowPlace, Rows, RowsMut};
 use crate::real::Real;
 use crate::simd::{Kernel, Simd};
 
@@ -81,13 +81,24 @@ pub(crate) trait Epilogue<T: Real>: Sync {
     unsafe fn finish<S: Simd<T>>(&self, simd: S, sums: Sums<'_, T>);
 }
 
-/// Stores sums, with a bias or to what is there.
+/// Stores sums, to which it adds a bias, the numbers of the output and other maps as asked, and applies the leaky rectifier.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StoreSums<'a, T> {
     pub(super) output: RowsMut<'a, T>,
     pub(super) mode: WriteMode,
     /// One number for each lane of each block of the output.
     pub(super) bias: Option<&'a [T]>,
+    /// Maps with the extent and the sections of the output.
+    pub(super) addend: Option<Rows<'a, T>>,
+    /// The slope of the leaky rectifier below zero; none for the identity.
+    pub(super) slope: Option<T>,
+}
+
+impl<'a, T> StoreSums<'a, T> {
+    /// Sums alone.
+    pub(super) fn new(output: RowsMut<'a, T>, mode: WriteMode) -> Self {
+        Self { output, mode, bias: None, addend: None, slope: None }
+    }
 }
 
 impl<T: Real> Epilogue<T> for StoreSums<'_, T> {
@@ -95,8 +106,9 @@ impl<T: Real> Epilogue<T> for StoreSums<'_, T> {
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         let out = self.output.address(sums.place, sums.column, sums.count);
         let bias = self.bias.map(|bias| &bias[sums.place.block * T::BLOCK..][..T::BLOCK]);
-        // SAFETY: `address` found a block for each of the pixels in the output, the bias is a block as well, and
-        // pixels and lanes are those of the sums. By the contract no other thread has the pixels.
+        let addend = self.addend.map(|maps| maps.part(sums.place, sums.column, sums.count));
+        // SAFETY: `address` and `part` found a block for each of the pixels in the output and in the addend, the bias is
+        // a block as well, and pixels and lanes are those of the sums. By the contract no other thread has the pixels.
         unsafe {
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 let bias = match bias {
@@ -104,12 +116,18 @@ impl<T: Real> Epilogue<T> for StoreSums<'_, T> {
                     None => s.splat(T::ZERO),
                 };
                 for pixel in 0..sums.count {
-                    let out = out.add(pixel * T::BLOCK + lane);
+                    let at = pixel * T::BLOCK + lane;
                     let mut value = s.add(sums.load(s, pixel, lane), bias);
                     if self.mode == WriteMode::Add {
-                        value = s.add(s.load(out), value);
+                        value = s.add(s.load(out.add(at)), value);
                     }
-                    s.store(out, value);
+                    if let Some(addend) = addend {
+                        value = s.add(s.load(addend.as_ptr().add(at)), value);
+                    }
+                    if let Some(slope) = self.slope {
+                        value = s.where_negative(value, s.mul(s.splat(slope), value), value);
+                    }
+                    s.store(out.add(at), value);
                 }
             }
         }

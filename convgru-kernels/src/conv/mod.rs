@@ -24,4 +24,6 @@ pub use epilogue::WriteMode;
 pub use shape::{ConvShape, Padding, Precision};
 pub use weights::PackedWeights;
 
-pub use crate::api::{bias_gradient, forward, input_gradient, weight_gradient, weight_gradient_by};
+pub use crate::api::{
+    bias_gradient, forward, forward_rectified, input_gradient, weight_gradient, weight_gradient_by,
+};

@@ -165,6 +165,16 @@ pub(crate) fn attempt<T: Scalar>(case: &Case, tally: &Tally) {
         assert!(result.is_ok() || !case.fits, "{result:?}");
         assert_close(&values(&out), &exact, error, "output");
 
+        let mut out = y.clone();
+        let addend = case.add.then_some(y.as_ref());
+        let slope = T::from_f64(0.5);
+        let result = conv::forward_rectified(packed, x.as_ref(), addend, out.as_mut(), slope, &mut scratch);
+        if tally.count("conv::forward_rectified", &result) {
+            exact.iter_mut().for_each(|y| *y *= if *y < 0.0 { 0.5 } else { 1.0 });
+        }
+        assert!(result.is_ok() || !case.fits, "{result:?}");
+        assert_close(&values(&out), &exact, error, "output of the rectifier");
+
         let mut out = x.clone();
         let result = conv::input_gradient(packed, y.as_ref(), out.as_mut(), mode, &mut scratch);
         let mut exact = x_values.clone();

@@ -35,13 +35,18 @@ impl<'w, T: Scalar> PackedConvolution<'w, T> {
         self.weights.shape().kernel.map(|size| size / 2)
     }
 
+    /// The convolution, and the leaky rectifier behind it where a slope below zero is given.
     pub(super) fn forward(
         &self,
         input: FeatureMapsRef<'_, T>,
         output: FeatureMapsMut<'_, T>,
+        slope: Option<T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        Ok(conv::forward(&self.weights, input, output, WriteMode::Overwrite, scratch)?)
+        Ok(match slope {
+            Some(slope) => conv::forward_rectified(&self.weights, input, None, output, slope, scratch)?,
+            None => conv::forward(&self.weights, input, output, WriteMode::Overwrite, scratch)?,
+        })
     }
 
     /// [`forward`](Self::forward) into maps of its own.
@@ -49,13 +54,14 @@ impl<'w, T: Scalar> PackedConvolution<'w, T> {
         &self,
         input: FeatureMapsRef<'_, T>,
         halo: [usize; 2],
+        slope: Option<T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<FeatureMaps<T>> {
         let shape = self.weights.shape();
         let extent = input.extent().with_channels(shape.out_channels);
         memory::expect_bytes("the output of a convolution", memory::bytes_of::<T>(&extent.dims()))?;
         let mut output = FeatureMaps::sectioned(extent, shape.out_sections, halo)?;
-        self.forward(input, output.as_mut(), scratch)?;
+        self.forward(input, output.as_mut(), slope, scratch)?;
         Ok(output)
     }
 

@@ -83,7 +83,7 @@ impl<T: Scalar> PackedNetwork<T> for EncoderForecaster<'_, T> {
                 self.decoder.step(stack, read.steps.start, scratch)?;
             }
         }
-        let patches = self.head.convolve(stack.top().states.images(images), [0, 0], scratch)?;
+        let patches = self.head.convolve(stack.top().states.images(images), [0, 0], None, scratch)?;
         logits.copy_from_slice(self.frames(patches.as_ref())?.as_slice());
         Ok(())
     }

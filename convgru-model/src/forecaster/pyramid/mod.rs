@@ -96,9 +96,7 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
 
     /// What the first convolution makes of patches of frames, with room for the halo of `inputs`.
     fn features(&self, patches: &FeatureMaps<T>, scratch: &mut Scratchpad<T>) -> Result<FeatureMaps<T>> {
-        let mut features = self.encoder[0].down.convolve(patches.as_ref(), [0, 0], scratch)?;
-        features.as_mut().leaky_relu(self.slope());
-        Ok(features)
+        self.encoder[0].down.convolve(patches.as_ref(), [0, 0], Some(self.slope()), scratch)
     }
 
     /// The patches of states of the scale below `scale`.
@@ -123,7 +121,7 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         let Some(up) = &self.decoder[scale].up else { return Ok(()) };
-        let deep = up.convolve(states, [0, 0], scratch)?;
+        let deep = up.convolve(states, [0, 0], None, scratch)?;
         inputs.depth_to_space(deep.as_ref(), self.config.scales[scale].down)?;
         if let Some(skip) = skip {
             let batch = skip.extent().batch;
@@ -143,14 +141,12 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
     ) -> Result<(Option<FeatureMaps<T>>, FeatureMaps<T>)> {
         let hidden = match &self.hidden {
             Some(convolution) => {
-                let mut maps = convolution.convolve(states, self.output.halo(), scratch)?;
-                maps.as_mut().leaky_relu(self.slope());
-                Some(maps)
+                Some(convolution.convolve(states, self.output.halo(), Some(self.slope()), scratch)?)
             }
             None => None,
         };
         let read = hidden.as_ref().map_or(states, FeatureMaps::as_ref);
-        let patches = self.output.convolve(read, [0, 0], scratch)?;
+        let patches = self.output.convolve(read, [0, 0], None, scratch)?;
         Ok((hidden, patches))
     }
 }
@@ -208,8 +204,7 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
                 None => None,
             };
             let read = below.as_ref().unwrap_or(&patches).as_ref();
-            down.forward(read, stack.inputs.as_mut(), scratch)?;
-            stack.inputs.as_mut().leaky_relu(self.slope());
+            down.forward(read, stack.inputs.as_mut(), Some(self.slope()), scratch)?;
             cells.forward(stack, steps, scratch)?;
         }
         activations.patches = Some(patches);

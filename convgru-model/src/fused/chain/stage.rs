@@ -1,7 +1,7 @@
 //! A stage at work: packed weights, and the memory for its result.
 
-use convgru_kernels::conv::{self, ConvShape, PackedWeights, WriteMode};
-use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, Scalar, Scratchpad};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights};
+use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
 use super::ChainStage;
 use crate::composed::ConvStageConfig;
@@ -142,27 +142,29 @@ impl<T: Scalar> Running<'_, T> {
         match (&self.packed, &mut self.memory) {
             (Packed::Cell(cell), Memory::Cell(layer)) => layer.run(cell, input, 0..1, scratch),
             (Packed::Convolution(weights, slope), Memory::Convolution(output)) => {
-                conv::forward(weights, input.as_ref(), output.as_mut(), WriteMode::Overwrite, scratch)?;
-                rectify(&mut output.as_mut(), *slope);
-                Ok(())
+                convolve(weights, input, None, output, (*slope, scratch))
             }
             (Packed::Residual([first, second], slope), Memory::Residual([inner, output])) => {
-                conv::forward(first, input.as_ref(), inner.as_mut(), WriteMode::Overwrite, scratch)?;
-                rectify(&mut inner.as_mut(), *slope);
-                output.as_mut().copy_from(input.as_ref())?;
-                conv::forward(second, inner.as_ref(), output.as_mut(), WriteMode::Add, scratch)?;
-                rectify(&mut output.as_mut(), *slope);
-                Ok(())
+                convolve(first, input, None, inner, (*slope, scratch))?;
+                convolve(second, inner, Some(input), output, (*slope, scratch))
             }
             _ => unreachable!("a stage has the memory that was made for it"),
         }
     }
 }
 
-fn rectify<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, slope: Slope) {
-    if let Some(slope) = slope {
-        maps.leaky_relu(T::from_f64(slope));
-    }
+/// A convolution, the addition of other maps and the function behind it.
+fn convolve<T: Scalar>(
+    weights: &PackedWeights<'_, T>,
+    input: &FeatureMaps<T>,
+    addend: Option<&FeatureMaps<T>>,
+    output: &mut FeatureMaps<T>,
+    (slope, scratch): (Slope, &mut Scratchpad<T>),
+) -> Result<()> {
+    // The identity is the slope 1.
+    let slope = T::from_f64(slope.unwrap_or(1.0));
+    let addend = addend.map(FeatureMaps::as_ref);
+    Ok(conv::forward_rectified(weights, input.as_ref(), addend, output.as_mut(), slope, scratch)?)
 }
 
 fn packed<'a, T: Scalar>(
