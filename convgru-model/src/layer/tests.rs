@@ -68,6 +68,15 @@ fn fields_of_a_convolution_are_taken_up_to_their_bounds() {
 
 /// Padding counts on both sides.
 #[test]
+fn a_convolution_has_the_stride_and_the_dilation_of_its_configuration() {
+    let config = Conv2dConfig { stride: [2, 3], dilation: [1, 2], ..Conv2dConfig::new(1, 2, [3, 3]) };
+    let shape = config.shape();
+    assert_eq!((shape.stride, shape.dilation), ([2, 3], [1, 2]));
+    assert_eq!((shape.in_channels, shape.out_channels, shape.kernel), (1, 2, [3, 3]));
+    assert_eq!([shape.padding.top, shape.padding.left], [1, 2]);
+}
+
+#[test]
 fn images_that_padding_makes_too_large_are_refused() {
     let images = Tensor::<f64>::zeros(&[4096, 1, 1, 1]);
     for padding in [[32_768; 4], [65_536, 0, 65_536, 0], [0, 65_536, 0, 65_536]] {

@@ -73,6 +73,63 @@ fn every_number_of_a_large_tensor_is_computed() {
     }
 }
 
+/// What the definitions of the reference share with the code, by hand.
+#[test]
+fn lines_are_padded_as_each_mode_says() {
+    let line = |mode: PaddingMode| (-3..7).map(|index| mode.source(index, 4)).collect::<Vec<_>>();
+    let all = |places: [usize; 10]| places.map(Some).to_vec();
+    let zeros = [None, None, None, Some(0), Some(1), Some(2), Some(3), None, None, None];
+    assert_eq!(line(PaddingMode::Zeros), zeros);
+    assert_eq!(line(PaddingMode::Replicate), all([0, 0, 0, 0, 1, 2, 3, 3, 3, 3]));
+    assert_eq!(line(PaddingMode::Reflect), all([3, 2, 1, 0, 1, 2, 3, 2, 1, 0]));
+    assert_eq!(line(PaddingMode::Circular), all([1, 2, 3, 0, 1, 2, 3, 0, 1, 2]));
+}
+
+#[test]
+fn pooled_pixels_are_made_of_their_neighbours() {
+    let of = |pooling: Pooling, pixel| pooling.sources([5, 6], pixel);
+    assert_eq!(of(Pooling::Max2, [1, 2]), [16, 17, 22, 23]);
+    assert_eq!(of(Pooling::Average3, [0, 0]), [0, 1, 6, 7]);
+    assert_eq!(of(Pooling::Average3, [1, 1]), [7, 8, 9, 13, 14, 15, 19, 20, 21]);
+    assert_eq!(of(Pooling::Average3, [2, 2]), [21, 22, 23, 27, 28, 29]);
+}
+
+#[test]
+fn resized_lines_lie_corner_on_corner() {
+    let between = |at, to, from| Resize::between(at, to, from);
+    assert_eq!(between(0, 5, 3), [(0, 1.0), (1, 0.0)]);
+    assert_eq!(between(1, 5, 3), [(0, 0.5), (1, 0.5)]);
+    assert_eq!(between(4, 5, 3), [(2, 1.0), (2, 0.0)]);
+    assert_eq!(between(1, 2, 3), [(2, 1.0), (2, 0.0)]);
+    assert_eq!(between(0, 1, 3), [(0, 1.0), (1, 0.0)]);
+    let [low, high] = between(2, 4, 3);
+    assert!(low.0 == 1 && (low.1 - 2.0 / 3.0).abs() < 1e-15, "{low:?}");
+    assert!(high.0 == 2 && (high.1 - 1.0 / 3.0).abs() < 1e-15, "{high:?}");
+}
+
+#[test]
+fn grouped_kernels_reach_as_far_as_their_dilation() {
+    let (x, kernel) = (numbers(&[1, 4, 9, 10], 0.7), numbers(&[6, 2, 3, 2], 0.9));
+    let (dilation, padding) = ([2usize, 3usize], [2usize, 3usize]);
+    let same = Convolution::same(kernel.shape(), Precision::Exact);
+    let op = Op::Convolve(Convolution { groups: 2, dilation, padding, ..same });
+    let y = forward(&op, &[&x, &kernel]).unwrap();
+    assert_eq!(y.shape(), [1, 6, 9, 13]);
+    let pixel = |channel: usize, row: usize, column: usize| {
+        let (row, column) = (row.wrapping_sub(padding[0]), column.wrapping_sub(padding[1]));
+        if row < 9 && column < 10 { x.as_slice()[(channel * 9 + row) * 10 + column] } else { 0.0 }
+    };
+    for (at, &value) in y.as_slice().iter().enumerate() {
+        let (output, row, column) = (at / (9 * 13), at / 13 % 9, at % 13);
+        let mut sum = 0.0;
+        for (tap, weight) in kernel.as_slice()[output * 12..][..12].iter().enumerate() {
+            let (input, u, v) = (output / 3 * 2 + tap / 6, tap / 2 % 3, tap % 2);
+            sum += weight * pixel(input, row + u * dilation[0], column + v * dilation[1]);
+        }
+        assert!((value - sum).abs() < 1e-13, "{at}: {value} instead of {sum}");
+    }
+}
+
 /// `d . f(x)` has the slopes that the backward pass gives, and they are added to what is there.
 #[test]
 fn gradients_are_slopes_and_are_added() {
@@ -81,6 +138,7 @@ fn gradients_are_slopes_and_are_added() {
     let (four, other_four, pair) = (numbers(&[4], 1.1), numbers(&[4], 0.4), numbers(&[2, 4, 1, 1], 0.8));
     let number = Tensor::from_vec(&[1], vec![1.7]).unwrap();
     let (kernel, bias) = (numbers(&[4, 2, 3, 2], 0.6), numbers(&[2], 0.5));
+    let both_columns = numbers(&[24], 0.9);
     let grouped = Convolution { groups: 2, ..Convolution::same(kernel.shape(), Precision::default()) };
     let some_rows = Convolution { rows: 2..4, groups: 2, ..grouped.clone() };
     let pad = Pad { size: [1, 2], modes: [PaddingMode::Reflect, PaddingMode::Circular] };
@@ -104,6 +162,7 @@ fn gradients_are_slopes_and_are_added() {
         (Op::Warp, vec![&x, &flow]),
         (Op::Pad(pad), vec![&x]),
         (Op::UnfoldDepth { depth: 2, kernel: 3 }, vec![&x]),
+        (Op::SpectralNorm, vec![&kernel, &kernel, &four, &both_columns]),
         (Op::Divide, vec![&x, &number]),
         (Op::Convolve(grouped), vec![&x, &kernel]),
         (Op::Convolve(some_rows), vec![&x, &kernel, &bias]),
@@ -112,8 +171,13 @@ fn gradients_are_slopes_and_are_added() {
     for (op, values) in cases {
         let d = Tensor::from_fn(forward(&op, &values).unwrap().shape(), |i| (i as f64 * 0.37).cos());
         let gradients = backward(&op, &values, &d, 0.25);
-        // The second operand of a resize gives its size alone.
-        let variables = if op == Op::Resize { 1 } else { values.len() };
+        let variables = match op {
+            // The second operand gives a size alone.
+            Op::Resize => 1,
+            // The vectors are constants.
+            Op::SpectralNorm => 2,
+            _ => values.len(),
+        };
         for operand in 0..variables {
             for i in 0..values[operand].len() {
                 let at = |by: f64| {
