@@ -43,10 +43,11 @@ impl<'w, T: Scalar> PackedConvolution<'w, T> {
         slope: Option<T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        Ok(match slope {
+        match slope {
             Some(slope) => conv::forward_rectified(&self.weights, input, None, output, slope, scratch)?,
             None => conv::forward(&self.weights, input, output, WriteMode::Overwrite, scratch)?,
-        })
+        }
+        Ok(())
     }
 
     /// [`forward`](Self::forward) into maps of its own.
