@@ -14,10 +14,22 @@ use super::strided::StridedConvolution;
 use super::weights::PackedWeights;
 use super::winograd::WinogradWeightGradient;
 use crate::error::Result;
-use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, expect_layout, expect_len};
+use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef, expect_layout, expect_len};
 use crate::parallel::{Disjoint, for_each_item};
 use crate::real::Real;
 use crate::scratchpad::Scratchpad;
+
+/// Whether input and output are the maps of a convolution; the extent of the output.
+fn expect_maps<T: Real>(
+    shape: &ConvShape,
+    input: &FeatureMapsRef<'_, T>,
+    output: &FeatureMapsMut<'_, T>,
+) -> Result<Extent> {
+    let extent = shape.output_extent(input.extent())?;
+    expect_layout("input of the convolution", &input.layout(), input.extent(), 1)?;
+    expect_layout("output of the convolution", &output.layout(), extent, shape.out_sections)?;
+    Ok(extent)
+}
 
 pub(crate) fn forward<T: Real>(
     weights: &PackedWeights<'_, T>,
@@ -27,9 +39,7 @@ pub(crate) fn forward<T: Real>(
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
     let shape = weights.shape();
-    let extent = shape.output_extent(input.extent())?;
-    expect_layout("input of the convolution", &input.layout(), input.extent(), 1)?;
-    expect_layout("output of the convolution", &output.layout(), extent, shape.out_sections)?;
+    let extent = expect_maps(&shape, &input, &output)?;
     if extent.is_empty() {
         return Ok(());
     }
@@ -71,9 +81,7 @@ pub(crate) fn forward_rectified<T: Real>(
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
     let shape = weights.shape();
-    let extent = shape.output_extent(input.extent())?;
-    expect_layout("input of the convolution", &input.layout(), input.extent(), 1)?;
-    expect_layout("output of the convolution", &output.layout(), extent, shape.out_sections)?;
+    let extent = expect_maps(&shape, &input, &output)?;
     if let Some(addend) = &addend {
         expect_layout("addend of the convolution", &addend.layout(), extent, shape.out_sections)?;
     }

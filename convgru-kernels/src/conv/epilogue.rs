@@ -95,7 +95,7 @@ pub(super) struct StoreSums<'a, T> {
 }
 
 impl<'a, T> StoreSums<'a, T> {
-    /// Sums alone.
+    /// Stores sums without a bias, an addend or a rectifier.
     pub(super) fn new(output: RowsMut<'a, T>, mode: WriteMode) -> Self {
         Self { output, mode, bias: None, addend: None, slope: None }
     }

@@ -172,7 +172,7 @@ fn gradients_are_slopes_and_are_added() {
         let d = Tensor::from_fn(forward(&op, &values).unwrap().shape(), |i| (i as f64 * 0.37).cos());
         let gradients = backward(&op, &values, &d, 0.25);
         let variables = match op {
-            // The second operand gives a size alone.
+            // The second operand only gives a size.
             Op::Resize => 1,
             // The vectors are constants.
             Op::SpectralNorm => 2,
