@@ -100,7 +100,7 @@ kernels! {
     ) -> Result<()> = entry::forward;
 
     /// Convolves a batch of images and applies the leaky rectifier: `y = f(w * x + b + a)` with `f(v) = v` for `v >= 0` and
-    /// `slope v` for `v < 0`, in one pass over `y`. The addend `a` is zero without `addend`.
+    /// `slope v` for `v < 0`, in one pass over `y`. The addend `a` is zero without `addend`; `slope` is finite and not negative.
     ///
     /// With `a = x` this ends a residual block (He et al. 2016, CVPR).
     ///
@@ -108,8 +108,8 @@ kernels! {
     /// `input` and `output` as in [`forward`]; `addend`: the extent and the sections of `output`.
     ///
     /// # Errors
-    /// Those of [`forward`], and [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if
-    /// `addend` does not fit.
+    /// The errors of [`forward`]; [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if
+    /// `addend` does not fit; [`Error::Slope`](crate::Error::Slope) for a slope that is negative, infinite or NaN.
     ///
     /// ```
     /// use convgru_kernels::{Extent, FeatureMaps, Scratchpad, conv::{self, ConvShape, PackedWeights}};

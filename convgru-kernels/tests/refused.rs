@@ -26,7 +26,7 @@ fn nchw(maps: &FeatureMaps<f32>) -> Vec<f32> {
 }
 
 #[test]
-fn an_addend_that_does_not_fit_is_refused() {
+fn an_addend_or_a_slope_that_does_not_fit_is_refused() {
     let shape = ConvShape::same(1, 6, [3, 3]);
     let values = vec![1.0; shape.weight_len()];
     let weights = PackedWeights::new(shape, &values).unwrap();
@@ -42,6 +42,12 @@ fn an_addend_that_does_not_fit_is_refused() {
     };
     refused(ones(of_output, 3), "addend of the convolution: 6 channels in 3 sections where 1 are needed");
     refused(ones(EXTENT, 1), "addend of the convolution: [N, C, H, W] is [1, 1, 64, 64]");
+    for slope in [-0.5, f32::NAN, f32::INFINITY] {
+        let mut y = ones(of_output, 1);
+        let result = conv::forward_rectified(&weights, x.as_ref(), None, y.as_mut(), slope, &mut scratch);
+        assert!(matches!(result, Err(Error::Slope { .. })), "{result:?}");
+        assert!(nchw(&y).iter().all(|&y| y == 1.0));
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::strided::StridedConvolution;
 use super::weights::PackedWeights;
 use super::winograd::WinogradWeightGradient;
 use crate::error::Result;
-use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef, expect_layout, expect_len};
+use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef, expect_layout, expect_len, expect_slope};
 use crate::parallel::{Disjoint, for_each_item};
 use crate::real::Real;
 use crate::scratchpad::Scratchpad;
@@ -82,6 +82,7 @@ pub(crate) fn forward_rectified<T: Real>(
 ) -> Result<()> {
     let shape = weights.shape();
     let extent = expect_maps(&shape, &input, &output)?;
+    expect_slope(slope)?;
     if let Some(addend) = &addend {
         expect_layout("addend of the convolution", &addend.layout(), extent, shape.out_sections)?;
     }

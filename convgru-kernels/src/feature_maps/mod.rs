@@ -19,6 +19,7 @@ pub(crate) use channels::Channels;
 pub use extent::Extent;
 pub(crate) use extent::{count, expect_extent, expect_len};
 pub(crate) use layout::{MapLayout, expect_layout};
+pub(crate) use rectifier::expect_slope;
 pub(crate) use rows::{RowPlace, Rows, RowsMut, for_each_row};
 pub use view::{FeatureMapsMut, FeatureMapsRef};
 

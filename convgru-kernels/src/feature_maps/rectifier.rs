@@ -4,6 +4,14 @@ use super::view::{FeatureMapsMut, FeatureMapsRef};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
+/// Whether a slope is zero or a positive number.
+pub(crate) fn expect_slope<T: Real>(slope: T) -> Result<()> {
+    if !slope.is_finite() || slope < T::ZERO {
+        return Err(Error::Slope { got: slope.to_f64() });
+    }
+    Ok(())
+}
+
 impl<T: Real> FeatureMapsMut<'_, T> {
     /// Applies the leaky rectifier to every number: `x` above zero, `slope x` elsewhere.
     pub fn leaky_relu(&mut self, slope: T) {
@@ -22,9 +30,7 @@ impl<T: Real> FeatureMapsMut<'_, T> {
     /// maps differ, [`Error::Slope`](crate::Error::Slope) for a slope that is negative, infinite or no number:
     /// outputs do not tell the derivative then.
     pub fn leaky_relu_backward(&mut self, output: FeatureMapsRef<'_, T>, slope: T) -> Result<()> {
-        if !slope.is_finite() || slope < T::ZERO {
-            return Err(Error::Slope { got: slope.to_f64() });
-        }
+        expect_slope(slope)?;
         self.combine("output of the rectifier", output.rows(), |gradient, output| {
             for (d, &y) in gradient.iter_mut().zip(output) {
                 *d *= if y > T::ZERO { T::ONE } else { slope };
