@@ -66,7 +66,6 @@ fn fields_of_a_convolution_are_taken_up_to_their_bounds() {
     }
 }
 
-/// Padding counts on both sides.
 #[test]
 fn a_convolution_has_the_stride_and_the_dilation_of_its_configuration() {
     let config = Conv2dConfig { stride: [2, 3], dilation: [1, 2], ..Conv2dConfig::new(1, 2, [3, 3]) };
@@ -76,6 +75,7 @@ fn a_convolution_has_the_stride_and_the_dilation_of_its_configuration() {
     assert_eq!([shape.padding.top, shape.padding.left], [1, 2]);
 }
 
+/// Padding counts on both sides.
 #[test]
 fn images_that_padding_makes_too_large_are_refused() {
     let images = Tensor::<f64>::zeros(&[4096, 1, 1, 1]);

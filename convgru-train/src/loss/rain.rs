@@ -119,7 +119,7 @@ mod tests {
         for value in [0.01, 0.2, 0.9] {
             assert_eq!(values.of(value), rain.of(transform.to_units(value)), "{value}");
         }
-        // Above 38 dBZ there is a value for each rate; of the rates below it, no rain alone has one.
+        // Rates below 38 dBZ have no value of their own, except no rain.
         let of = |thresholds: &[f64], weights: &[f64]| RainWeights {
             thresholds: thresholds.to_vec(),
             weights: weights.to_vec(),
