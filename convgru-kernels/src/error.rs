@@ -101,6 +101,15 @@ pub enum Error {
         /// The number type.
         number: &'static str,
     },
+    /// A backward pass with weights that are packed for the forward pass only.
+    #[error(
+        "the weights {convolution:?} were packed for the forward pass only (`PackedWeights::into_forward_only`); \
+         pack them by `PackedWeights::new` for the gradient of the input"
+    )]
+    ForwardOnly {
+        /// The extent of the weights, `[out, in, kh, kw]`.
+        convolution: [usize; 4],
+    },
     /// The values of a leaky rectifier do not tell its derivative.
     #[error("slope {got} of a leaky rectifier; a number from 0 to 3e38 is needed")]
     Slope {

@@ -51,6 +51,36 @@ fn an_addend_or_a_slope_that_does_not_fit_is_refused() {
 }
 
 #[test]
+fn weights_for_the_forward_pass_only_have_the_same_bits_and_refuse_gradients() {
+    let by_patches = ConvShape { stride: [2, 2], ..ConvShape::same(3, 9, [3, 3]) };
+    for shape in [ConvShape::same(3, 9, [3, 3]), ConvShape::same(16, 16, [3, 3]), by_patches] {
+        let input = ones(EXTENT.with_channels(shape.in_channels), 1);
+        let extent = shape.output_extent(input.extent()).unwrap();
+        let weights: Vec<f32> = (0..shape.weight_len()).map(|i| (i % 13) as f32 - 6.0).collect();
+        let forward = |packed: &PackedWeights<'_, f32>| {
+            let (mut output, scratch) = (FeatureMaps::zeros(extent).unwrap(), &mut Scratchpad::new());
+            let mode = WriteMode::Overwrite;
+            conv::forward(packed, input.as_ref(), output.as_mut(), mode, scratch).unwrap();
+            nchw(&output)
+        };
+        let packed = PackedWeights::new(shape, &weights).unwrap();
+        let expected = forward(&packed);
+        let mut packed = packed.into_forward_only().unwrap().into_forward_only().unwrap();
+        packed.release();
+        drop(weights);
+        assert_eq!(forward(&packed), expected);
+        let (d_output, mut d_input) = (ones(extent, 1), FeatureMaps::zeros(input.extent()).unwrap());
+        let (d_input, mode) = (d_input.as_mut(), WriteMode::Overwrite);
+        let scratch = &mut Scratchpad::new();
+        let refused = conv::input_gradient(&packed, d_output.as_ref(), d_input, mode, scratch);
+        assert_eq!(
+            refused,
+            Err(Error::ForwardOnly { convolution: [shape.out_channels, shape.in_channels, 3, 3] })
+        );
+    }
+}
+
+#[test]
 fn maps_in_other_sections_than_the_convolution_has_are_refused() {
     let shape = ConvShape { out_sections: 2, ..ConvShape::same(1, 6, [3, 3]) };
     let values = vec![1.0; shape.weight_len()];

@@ -1,32 +1,43 @@
 //! The work of convgru for workloads of networks that continue frames.
 
+use anyhow::Context;
 use convgru_model::{
     Forecaster, ForecasterParameters, Parameters, PredictionGradient, PreparedForecaster, Tensor, Workspace,
 };
 
 use super::work::Work;
 
-/// A forecast. The network is prepared beforehand; weights are packed by the first forecast and kept, as is the memory of its output.
+/// A forecast. The first forecast packs the weights in place of the tensors of the network, and later ones use them again, as they do the
+/// memory of the output.
 pub(super) struct Forecast<'a> {
-    network: PreparedForecaster<'a, f32>,
+    network: Weights,
     frames: &'a Tensor<f32>,
     predicted: usize,
     output: Tensor<f32>,
 }
 
+/// A network before and after its weights were packed.
+enum Weights {
+    Tensors(Option<Box<Forecaster<f32>>>),
+    Packed(PreparedForecaster<'static, f32>),
+}
+
 impl<'a> Forecast<'a> {
-    pub(super) fn new(
-        network: &'a Forecaster<f32>,
-        frames: &'a Tensor<f32>,
-        predicted: usize,
-    ) -> anyhow::Result<Self> {
-        Ok(Self { network: network.prepare()?, frames, predicted, output: Tensor::default() })
+    pub(super) fn new(network: Forecaster<f32>, frames: &'a Tensor<f32>, predicted: usize) -> Self {
+        let network = Weights::Tensors(Some(Box::new(network)));
+        Self { network, frames, predicted, output: Tensor::default() }
     }
 }
 
 impl Work for Forecast<'_> {
     fn iterate(&mut self) -> anyhow::Result<()> {
-        self.network.forward(self.frames, self.predicted, &mut self.output)?;
+        if let Weights::Tensors(network) = &mut self.network {
+            let network = network.take().context("the weights of the network could not be packed")?;
+            self.network = Weights::Packed(network.into_prepared()?);
+        }
+        if let Weights::Packed(network) = &self.network {
+            network.forward(self.frames, self.predicted, &mut self.output)?;
+        }
         std::hint::black_box(&self.output);
         Ok(())
     }

@@ -30,7 +30,7 @@ pub(crate) fn serve(
                 match pool.map_err(anyhow::Error::from).and_then(|pool| Ok((pool, inputs::read(&folder)?))) {
                     Ok((pool, mut inputs)) => {
                         inputs.network.set_memory_budget(budget);
-                        return serve_loaded(requests, replies, &pool, &inputs);
+                        return serve_loaded(requests, replies, &pool, inputs);
                     }
                     Err(error) => refuse(replies, &error)?,
                 }
@@ -46,24 +46,26 @@ fn serve_loaded(
     requests: &mut impl BufRead,
     replies: &mut impl Write,
     pool: &ThreadPool,
-    inputs: &Inputs,
+    inputs: Inputs,
 ) -> anyhow::Result<()> {
     let Inputs { kind, network, frames, predicted } = inputs;
     match (network, kind) {
-        (Network::Cells(network), Kind::Step) => answer(requests, replies, pool, Step::new(network, frames)?),
+        (Network::Cells(network), Kind::Step) => {
+            answer(requests, replies, pool, Step::new(&network, &frames)?)
+        }
         (Network::Cells(network), Kind::Sequence) => {
-            answer(requests, replies, pool, Frames::new(network, frames)?)
+            answer(requests, replies, pool, Frames::new(&network, &frames)?)
         }
         (Network::Cells(network), Kind::Training) => {
-            answer(requests, replies, pool, Training::new(network, frames))
+            answer(requests, replies, pool, Training::new(&network, &frames))
         }
         (Network::Forecaster(network), Kind::Forecast) => {
-            answer(requests, replies, pool, Forecast::new(network, frames, *predicted)?)
+            answer(requests, replies, pool, Forecast::new(network, &frames, predicted))
         }
         (Network::Forecaster(network), Kind::ForecastTraining) => {
-            answer(requests, replies, pool, ForecastTraining::new(network, frames, *predicted))
+            answer(requests, replies, pool, ForecastTraining::new(&network, &frames, predicted))
         }
-        _ => anyhow::bail!("the network of the workload does nothing of the kind {kind:?}"),
+        (_, kind) => anyhow::bail!("the network of the workload does nothing of the kind {kind:?}"),
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn forward<T: Real>(
         let convolution = StridedConvolution::new(&shape, input.extent(), extent);
         let mut own = Scratchpad::with_isa(scratch.isa());
         let memory = own.provide(convolution.scratch())?;
-        convolution.forward(weights.matrix(), input, output.reborrow(), mode, memory)?;
+        convolution.forward(weights.matrix()?, input, output.reborrow(), mode, memory)?;
     } else if mode == WriteMode::Overwrite {
         output.set_zero();
     }
@@ -131,7 +131,7 @@ pub(crate) fn input_gradient<T: Real>(
             let convolution = StridedConvolution::new(&shape, input, extent);
             let mut own = Scratchpad::with_isa(scratch.isa());
             let memory = own.provide(convolution.scratch())?;
-            convolution.input_gradient(weights.matrix(), d_output, d_input, mode, memory)
+            convolution.input_gradient(weights.matrix()?, d_output, d_input, mode, memory)
         }
         Some(packed) => {
             let region = Region::all(&d_input.layout());

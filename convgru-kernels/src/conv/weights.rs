@@ -6,7 +6,7 @@ use super::algorithm::Algorithm;
 use super::geometry::Geometry;
 use super::packed::Packed;
 use super::shape::ConvShape;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feature_maps::expect_len;
 use crate::isa::Isa;
 use crate::real::Real;
@@ -16,17 +16,28 @@ use crate::real::Real;
 /// Weights are packed once after each change and then used for any number of images: for
 /// [`forward`](super::forward) when it is first called, for
 /// [`input_gradient`](super::input_gradient) when that is. `prepare` of a model calls the one
-/// ahead of streaming. The weights themselves are borrowed.
+/// ahead of streaming. The weights themselves are borrowed, until
+/// [`into_forward_only`](Self::into_forward_only) drops them.
 #[derive(Debug, Clone)]
 pub struct PackedWeights<'w, T> {
     shape: ConvShape,
     isa: Isa,
-    weights: &'w [T],
+    weights: Original<'w, T>,
     /// One number for each lane of each block of output channels.
     bias: Option<Vec<T>>,
     algorithm: Algorithm,
     forward: OnceLock<Packed<T>>,
     backward: OnceLock<Packed<T>>,
+}
+
+/// Weights as they were given.
+#[derive(Debug, Clone)]
+enum Original<'w, T> {
+    Borrowed(&'w [T]),
+    /// For forward passes by patches, which read the weights as they are.
+    Copied(Vec<T>),
+    /// Only the weights packed for the forward pass are left.
+    Dropped,
 }
 
 impl<'w, T: Real> PackedWeights<'w, T> {
@@ -65,6 +76,7 @@ impl<'w, T: Real> PackedWeights<'w, T> {
         algorithm.expect_computable::<T>("weights of the convolution", &shape)?;
         expect_len("weights of the convolution", shape.weight_len(), weights.len())?;
         let (forward, backward) = (OnceLock::new(), OnceLock::new());
+        let weights = Original::Borrowed(weights);
         Ok(Self { shape, isa, weights, bias: None, algorithm, forward, backward })
     }
 
@@ -89,9 +101,49 @@ impl<'w, T: Real> PackedWeights<'w, T> {
         Ok(self)
     }
 
-    /// Gives the memory of packed weights back. They are packed again if they are used again.
+    /// Packs the weights for [`forward`](super::forward) and stops borrowing them, so that the tensor they came from can be
+    /// dropped: an inference then holds one copy of its weights instead of two. The results have the same bits.
+    ///
+    /// ```
+    /// use convgru_kernels::conv::{self, ConvShape, PackedWeights, WriteMode};
+    /// use convgru_kernels::{Extent, FeatureMaps, Scratchpad};
+    ///
+    /// let weights = vec![3.0f32];
+    /// let packed = PackedWeights::new(ConvShape::same(1, 1, [1, 1]), &weights)?.into_forward_only()?;
+    /// drop(weights);
+    /// let input = FeatureMaps::from_nchw(Extent { batch: 1, channels: 1, height: 1, width: 2 }, &[5.0, -1.0])?;
+    /// let (mut output, scratch) = (FeatureMaps::zeros(input.extent())?, &mut Scratchpad::new());
+    /// conv::forward(&packed, input.as_ref(), output.as_mut(), WriteMode::Overwrite, scratch)?;
+    /// let mut numbers = [0.0; 2];
+    /// output.as_ref().write_nchw(&mut numbers)?;
+    /// assert_eq!(numbers, [15.0, -3.0]);
+    /// # Ok::<(), convgru_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) if the system does not give the memory. Afterwards
+    /// [`input_gradient`](super::input_gradient) is refused by [`Error::ForwardOnly`](crate::Error::ForwardOnly).
+    pub fn into_forward_only(self) -> Result<PackedWeights<'static, T>> {
+        if self.shape.in_channels > 0 {
+            self.forward()?;
+        }
+        let weights = match self.weights {
+            Original::Borrowed(weights) if self.algorithm == Algorithm::Patches => {
+                Original::Copied(weights.to_vec())
+            }
+            Original::Copied(weights) => Original::Copied(weights),
+            Original::Borrowed(_) | Original::Dropped => Original::Dropped,
+        };
+        let Self { shape, isa, bias, algorithm, forward, .. } = self;
+        Ok(PackedWeights { shape, isa, weights, bias, algorithm, forward, backward: OnceLock::new() })
+    }
+
+    /// Gives the memory of packed weights back. They are packed again if they are used again. Weights that are
+    /// [packed for the forward pass only](Self::into_forward_only) stay.
     pub fn release(&mut self) {
-        (self.forward, self.backward) = (OnceLock::new(), OnceLock::new());
+        if let Original::Borrowed(_) = self.weights {
+            (self.forward, self.backward) = (OnceLock::new(), OnceLock::new());
+        }
     }
 
     /// The convolution the weights belong to.
@@ -110,8 +162,21 @@ impl<'w, T: Real> PackedWeights<'w, T> {
     }
 
     /// The weights as a matrix `[out_channels, in_channels * kh * kw]`, row-major.
-    pub(super) fn matrix(&self) -> &[T] {
-        self.weights
+    ///
+    /// # Errors
+    /// [`Error::ForwardOnly`] if they were dropped.
+    pub(super) fn matrix(&self) -> Result<&[T]> {
+        match &self.weights {
+            Original::Borrowed(weights) => Ok(weights),
+            Original::Copied(weights) => Ok(weights),
+            Original::Dropped => Err(Error::ForwardOnly { convolution: self.dims() }),
+        }
+    }
+
+    /// `[out_channels, in_channels, kh, kw]`
+    fn dims(&self) -> [usize; 4] {
+        let ConvShape { in_channels, out_channels, kernel: [height, width], .. } = self.shape;
+        [out_channels, in_channels, height, width]
     }
 
     /// The bias, one number for each lane of each block of output channels.
@@ -125,8 +190,14 @@ impl<'w, T: Real> PackedWeights<'w, T> {
     }
 
     /// The weights of the gradient of the input; `None` where the convolution goes by patches.
+    ///
+    /// # Errors
+    /// [`Error::ForwardOnly`] for weights that are packed for the forward pass only.
     pub(crate) fn backward(&self) -> Result<Option<&Packed<T>>> {
-        self.packed(&self.backward, true)
+        match self.weights {
+            Original::Borrowed(_) => self.packed(&self.backward, true),
+            _ => Err(Error::ForwardOnly { convolution: self.dims() }),
+        }
     }
 
     fn packed<'a>(&'a self, place: &'a OnceLock<Packed<T>>, turned: bool) -> Result<Option<&'a Packed<T>>> {
@@ -138,7 +209,7 @@ impl<'w, T: Real> PackedWeights<'w, T> {
         }
         // Outside the lock: a thread that waits for its share of the packing may take up another task, which waits
         // for the lock. Threads that pack at the same time pack the same, and one result stays.
-        let packed = pack(&self.shape, self.weights, self.isa, self.algorithm, turned)?;
+        let packed = pack(&self.shape, self.matrix()?, self.isa, self.algorithm, turned)?;
         Ok(Some(place.get_or_init(|| packed)))
     }
 }

@@ -56,6 +56,11 @@ impl<T: Scalar> RecurrentParameters<T> {
         })
     }
 
+    /// Takes all tensors out.
+    pub(crate) fn take_named(&mut self) -> Vec<(String, Tensor<T>)> {
+        std::mem::take(&mut self.0)
+    }
+
     pub(crate) fn named_mut(&mut self) -> &mut [(String, Tensor<T>)] {
         &mut self.0
     }

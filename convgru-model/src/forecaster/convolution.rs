@@ -30,6 +30,11 @@ impl<'w, T: Scalar> PackedConvolution<'w, T> {
         Ok(Self { weights })
     }
 
+    /// The same convolution for forward passes only, which no longer borrows its weights.
+    pub(super) fn into_forward_only(self) -> Result<PackedConvolution<'static, T>> {
+        Ok(PackedConvolution { weights: self.weights.into_forward_only()? })
+    }
+
     /// Rows and columns that the kernel reaches over the edge of an image.
     pub(super) fn halo(&self) -> [usize; 2] {
         self.weights.shape().kernel.map(|size| size / 2)

@@ -6,6 +6,7 @@ use super::packed::{PackedNetwork, PassMemory};
 use super::pass::Activations;
 use super::sizes::Sizes;
 use crate::error::Result;
+use crate::fused::recurrence::LayerWorkspace;
 use crate::fused::stack::StackWorkspace;
 
 /// The states of an encoder after the frames so far.
@@ -21,7 +22,7 @@ impl<T: Scalar> EncoderState<T> {
     /// Before the first frame.
     pub(super) fn new(network: &dyn PackedNetwork<T>, sizes: &Sizes) -> Result<Self> {
         let stacks = network.encoder(sizes);
-        let stacks = stacks.iter().map(|stack| stack.cells.workspace_without_gates(stack.step, 1));
+        let stacks = stacks.iter().map(|stack| stack.workspace(1));
         Ok(Self { stacks: stacks.collect::<Result<_>>()?, started: false })
     }
 
@@ -46,6 +47,11 @@ impl<T: Scalar> EncoderState<T> {
         )?;
         self.started = true;
         Ok(())
+    }
+
+    /// Gives all memory back that only the next frames need.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.stacks.iter_mut().flat_map(|stack| &mut stack.layers).try_for_each(LayerWorkspace::keep_states)
     }
 
     /// Forgets all frames.

@@ -4,11 +4,12 @@ use convgru_kernels::{FeatureMaps, FeatureMapsRef, Scalar};
 
 use super::convolution::PackedConvolution;
 use super::packed::{BackwardPass, PackedNetwork, PassMemory, Read, Stack};
-use super::parameters::ForecasterParameters;
 use super::sizes::{Sizes, sequence};
+use super::weights::Weights;
 use crate::StateGradient;
 use crate::config::{EncoderForecasterConfig, Feedback, NetworkConfig, Precision};
 use crate::error::Result;
+use crate::fused::cell::CellInput;
 use crate::fused::stack::{PreparedStack, StackBackward};
 use crate::layer::{Activation, PixelShuffle, PixelUnshuffle};
 use crate::tensor::Tensor;
@@ -16,23 +17,19 @@ use crate::tensor::Tensor;
 /// An encoder-forecaster with its weights packed: see [`EncoderForecasterConfig`].
 #[derive(Debug)]
 pub(super) struct EncoderForecaster<'a, T> {
-    config: &'a EncoderForecasterConfig,
+    config: EncoderForecasterConfig,
     encoder: PreparedStack<'a, T>,
     decoder: PreparedStack<'a, T>,
     head: PackedConvolution<'a, T>,
 }
 
 impl<'a, T: Scalar> EncoderForecaster<'a, T> {
-    pub(super) fn new(
-        config: &'a EncoderForecasterConfig,
-        parameters: &'a ForecasterParameters<T>,
-    ) -> Result<Self> {
-        let (encoder, decoder) = (parameters.cells("encoder"), parameters.cells("forecaster"));
+    pub(super) fn new(config: &EncoderForecasterConfig, weights: &mut Weights<'a, T>) -> Result<Self> {
         Ok(Self {
-            config,
-            encoder: PreparedStack::new("encoder.", encoder, &config.encoder())?,
-            decoder: PreparedStack::new("forecaster.", decoder, &config.forecaster())?,
-            head: PackedConvolution::new(config.head(), parameters.convolution("head"), 1, Precision::Exact)?,
+            config: config.clone(),
+            encoder: weights.stack("encoder", &config.encoder(), CellInput::Read)?,
+            decoder: weights.stack("forecaster", &config.forecaster(), CellInput::Read)?,
+            head: weights.convolution("head", config.head(), 1, Precision::Exact)?,
         })
     }
 
@@ -51,7 +48,7 @@ impl<'a, T: Scalar> EncoderForecaster<'a, T> {
 
 impl<T: Scalar> PackedNetwork<T> for EncoderForecaster<'_, T> {
     fn config(&self) -> &dyn NetworkConfig {
-        self.config
+        &self.config
     }
 
     fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {

@@ -52,6 +52,11 @@ impl<'a, T: Scalar> FusedStreamState<'a, T> {
         Ok(())
     }
 
+    /// Gives all memory back that only the next frames need: none follows.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.encoder.finish()
+    }
+
     /// Continues the frames that were read, at least one.
     pub(super) fn forecast_into(
         &mut self,
@@ -65,7 +70,7 @@ impl<'a, T: Scalar> FusedStreamState<'a, T> {
             Some(stacks) => stacks,
             None => {
                 let stacks = self.network.decoder(sizes);
-                let stacks = stacks.iter().map(|it| it.cells.workspace_without_gates(it.step, block));
+                let stacks = stacks.iter().map(|stack| stack.workspace(block));
                 stacks.collect::<Result<_>>()?
             }
         };

@@ -120,7 +120,7 @@ pub(super) fn workspaces<T: Scalar>(
 mod tests {
     use super::*;
     use crate::config::ConvGruConfig;
-    use crate::fused::cell::draw;
+    use crate::fused::cell::{CellInput, draw};
     use crate::fused::stack::PreparedStack;
     use crate::random::Random;
 
@@ -134,7 +134,7 @@ mod tests {
         let stacks: Vec<_> = configs
             .iter()
             .zip(&cells)
-            .map(|(config, cells)| PreparedStack::new("", cells, config).unwrap())
+            .map(|(config, cells)| PreparedStack::new("", cells, config, CellInput::Read).unwrap())
             .collect();
         let sides = [64, 256];
         let stacks: Vec<_> = stacks

@@ -27,6 +27,7 @@ mod sizes;
 mod stream;
 mod training;
 mod way;
+mod weights;
 
 pub use members::mean_of_members;
 pub use network::Forecaster;

@@ -13,6 +13,7 @@ use super::packed::Packed;
 use super::parameters::ForecasterParameters;
 use super::pyramid::Pyramid;
 use super::recurrent::RecurrentNetwork;
+use super::weights::Weights;
 use crate::config::{BODY, ForecasterConfig};
 use crate::error::Result;
 use crate::parameters::{Stamp, Take};
@@ -169,16 +170,25 @@ impl<T: Scalar> Forecaster<T> {
     /// The network with its weights at hand.
     pub(super) fn packed(&self) -> Result<Packed<'_, T>> {
         self.check()?;
-        let parameters = &self.parameters;
-        Ok(match &self.config {
-            ForecasterConfig::EncoderForecaster(config) => {
-                Packed::Fused(Arc::new(EncoderForecaster::new(config, parameters)?))
-            }
-            ForecasterConfig::Pyramid(config) => Packed::Fused(Arc::new(Pyramid::new(config, parameters)?)),
-            ForecasterConfig::Mlcast(config) => Packed::Fused(Arc::new(Mlcast::new(config, parameters)?)),
-            ForecasterConfig::Recurrent(config) => {
-                Packed::Composed(Arc::new(RecurrentNetwork::new(config, parameters)))
-            }
-        })
+        pack(&self.config, Weights::Borrowed(&self.parameters))
     }
+
+    /// The network for forward passes only, and its noise. Tensors of fused networks are dropped as they are packed.
+    pub(super) fn into_packed(self) -> Result<(Packed<'static, T>, Noise<T>)> {
+        self.check()?;
+        Ok((pack(&self.config, Weights::Owned(self.parameters))?, self.noise))
+    }
+}
+
+fn pack<'a, T: Scalar>(config: &ForecasterConfig, mut weights: Weights<'a, T>) -> Result<Packed<'a, T>> {
+    Ok(match config {
+        ForecasterConfig::EncoderForecaster(config) => {
+            Packed::Fused(Arc::new(EncoderForecaster::new(config, &mut weights)?))
+        }
+        ForecasterConfig::Pyramid(config) => Packed::Fused(Arc::new(Pyramid::new(config, &mut weights)?)),
+        ForecasterConfig::Mlcast(config) => Packed::Fused(Arc::new(Mlcast::new(config, &mut weights)?)),
+        ForecasterConfig::Recurrent(config) => {
+            Packed::Composed(Arc::new(RecurrentNetwork::new(config, weights.stages(BODY))))
+        }
+    })
 }

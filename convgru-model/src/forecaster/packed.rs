@@ -13,6 +13,7 @@ use super::recurrent::RecurrentNetwork;
 use super::sizes::Sizes;
 use crate::config::NetworkConfig;
 use crate::error::Result;
+use crate::fused::recurrence::LayerWorkspace;
 use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::tensor::Tensor;
 
@@ -39,7 +40,7 @@ impl<T: Scalar> Packed<'_, T> {
     pub(super) fn config(&self) -> &dyn NetworkConfig {
         match self {
             Self::Fused(network) => network.config(),
-            Self::Composed(network) => network.config,
+            Self::Composed(network) => &network.config,
         }
     }
 }
@@ -101,6 +102,13 @@ pub(super) struct Stack<'a, T> {
 }
 
 impl<T: Scalar> Stack<'_, T> {
+    /// Memory for so many steps of a forecast. Large gates are there only while the stack works.
+    pub(super) fn workspace(&self, steps: usize) -> Result<StackWorkspace<T>> {
+        let mut workspace = self.cells.workspace_without_gates(self.step, steps)?;
+        workspace.layers.iter_mut().try_for_each(LayerWorkspace::release_gates)?;
+        Ok(workspace)
+    }
+
     /// Channels of the widest state.
     pub(super) fn widest(&self) -> usize {
         self.cells.cells.iter().map(|cell| cell.shape().hidden_channels).max().unwrap_or(1)

@@ -105,6 +105,14 @@ impl<T: Scalar> ForecasterParameters<T> {
         }
     }
 
+    /// Takes the layers of a stack of cells out, which the network has.
+    pub(super) fn take_cells(&mut self, name: &str) -> Vec<CellParameters<T>> {
+        match self.find_mut(name) {
+            Some(Component::Cells(cells)) => std::mem::take(&mut cells.layers),
+            _ => unreachable!("the network has cells `{name}`"),
+        }
+    }
+
     /// The layers of a stack of cells, to be changed.
     pub(super) fn cells_mut(&mut self, name: &str) -> &mut [CellParameters<T>] {
         match self.find_mut(name) {
@@ -135,6 +143,11 @@ impl<T: Scalar> ForecasterParameters<T> {
             Some(Component::Stages(stages)) => stages,
             _ => unreachable!("the network has stages `{name}`"),
         }
+    }
+
+    /// Takes the tensors of composed stages out, which the network has.
+    pub(super) fn take_stages(&mut self, name: &str) -> Vec<(String, Tensor<T>)> {
+        self.stages_mut(name).take_named()
     }
 
     /// The tensors of composed stages, to be changed.

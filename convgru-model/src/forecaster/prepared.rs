@@ -95,6 +95,29 @@ impl<T: Scalar> Forecaster<T> {
     pub fn prepare(&self) -> Result<PreparedForecaster<'_, T>> {
         Ok(PreparedForecaster { network: self.packed()?, noise: self.noise.clone() })
     }
+
+    /// As [`prepare`](Self::prepare), for a network that will not be trained or changed: the packed weights take the place of the
+    /// tensors, which are dropped as they are packed. Forecasts need half the memory for weights and have the same bits. A
+    /// [`RecurrentForecasterConfig`](crate::RecurrentForecasterConfig) keeps its tensors.
+    ///
+    /// ```
+    /// use convgru_model::{ForecastStream, Forecaster, PyramidConfig, Tensor};
+    ///
+    /// fn stream_of(network: Forecaster<f32>) -> convgru_model::Result<ForecastStream<'static, f32>> {
+    ///     network.into_prepared()?.stream(1, 16, 24)
+    /// }
+    /// let mut stream = stream_of(Forecaster::new(PyramidConfig::default(), 0)?)?;
+    /// stream.read(&Tensor::zeros(&[1, 1, 16, 24]))?;
+    /// assert_eq!(stream.forecast(5)?.shape(), [5, 1, 1, 16, 24]);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn into_prepared(self) -> Result<PreparedForecaster<'static, T>> {
+        let (network, noise) = self.into_packed()?;
+        Ok(PreparedForecaster { network, noise })
+    }
 }
 
 impl<'a, T: Scalar> PreparedForecaster<'a, T> {
@@ -129,6 +152,6 @@ impl<'a, T: Scalar> PreparedForecaster<'a, T> {
         expect_frames(steps)?;
         let mut stream = ForecastStream::new(&self.network, sizes, self.noise.clone())?;
         (0..frames.shape()[0]).try_for_each(|t| stream.read_frame(frames.slice(t)))?;
-        stream.forecast_into(steps, output)
+        stream.finish_into(steps, output)
     }
 }

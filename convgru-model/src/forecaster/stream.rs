@@ -105,6 +105,14 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
         Ok(output)
     }
 
+    /// The last [`forecast_into`](Self::forecast_into): neither frames nor forecasts follow.
+    pub(super) fn finish_into(mut self, steps: usize, output: &mut Tensor<T>) -> Result<()> {
+        if let StreamState::Fused(state) = &mut self.state {
+            state.finish()?;
+        }
+        self.forecast_into(steps, output)
+    }
+
     /// [`forecast`](Self::forecast) into the memory of an earlier one.
     pub(super) fn forecast_into(&mut self, steps: usize, output: &mut Tensor<T>) -> Result<()> {
         let started = match &self.state {

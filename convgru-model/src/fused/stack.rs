@@ -6,38 +6,45 @@ use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 use crate::config::ConvGruConfig;
 use crate::error::Result;
 use crate::fused::blocks::{blocks, steps_of_block};
-use crate::fused::cell::{CellOptions, CellParameters, GATES, PreparedCell, expect_layers};
+use crate::fused::cell::{CellInput, CellOptions, CellParameters, GATES, PreparedCell, expect_layers};
 use crate::fused::recurrence::{LayerBackward, LayerWorkspace};
 use crate::memory;
 use crate::sequence::StateGradient;
 
 /// The cells of a stack with their weights packed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PreparedStack<'w, T> {
     pub(crate) cells: Vec<PreparedCell<'w, T>>,
 }
 
 impl<'w, T: Scalar> PreparedStack<'w, T> {
-    /// Of layers whose names begin with `prefix`, which must be those of the configuration.
-    pub(crate) fn new(prefix: &str, layers: &'w [CellParameters<T>], config: &ConvGruConfig) -> Result<Self> {
-        expect_layers(prefix, config, layers)?;
-        let options = CellOptions::of(config)?;
-        let cells = layers.iter().map(|layer| PreparedCell::new(layer, options));
-        Ok(Self { cells: cells.collect::<Result<_>>()? })
-    }
-
-    /// As [`new`](Self::new), of layers of which the lowest reads zeros: its input has no channels, and its weights of the input get
-    /// no gradient.
-    pub(crate) fn without_input(
+    /// Of layers whose names begin with `prefix`, which must be those of the configuration. Where the lowest of them reads zeros, its
+    /// weights of the input get no gradient.
+    pub(crate) fn new(
         prefix: &str,
         layers: &'w [CellParameters<T>],
         config: &ConvGruConfig,
+        lowest: CellInput,
     ) -> Result<Self> {
-        let mut stack = Self::new(prefix, layers, config)?;
-        if let (Some(cell), Some(layer)) = (stack.cells.first_mut(), layers.first()) {
-            *cell = PreparedCell::without_input(layer, CellOptions::of(config)?)?;
-        }
-        Ok(stack)
+        expect_layers(prefix, config, layers)?;
+        let options = CellOptions::of(config)?;
+        let cells = layers.iter().zip(lowest.and_above());
+        let cells = cells.map(|(layer, input)| PreparedCell::new(layer, options, input));
+        Ok(Self { cells: cells.collect::<Result<_>>()? })
+    }
+
+    /// As [`new`](Self::new), for forward passes only. Each tensor is dropped as soon as it is packed.
+    pub(crate) fn forward_only(
+        prefix: &str,
+        layers: Vec<CellParameters<T>>,
+        config: &ConvGruConfig,
+        lowest: CellInput,
+    ) -> Result<PreparedStack<'static, T>> {
+        expect_layers(prefix, config, &layers)?;
+        let options = CellOptions::of(config)?;
+        let cells = layers.into_iter().zip(lowest.and_above());
+        let cells = cells.map(|(layer, input)| PreparedCell::forward_only(layer, options, input));
+        Ok(PreparedStack { cells: cells.collect::<Result<_>>()? })
     }
 
     /// As [`workspace`](Self::workspace), for a forward pass that no backward pass follows.
@@ -152,6 +159,7 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
     ) -> Result<()> {
         for (index, cell) in self.cells.iter().enumerate() {
             let (below, layer) = workspace.layer_and_input(index);
+            layer.provide_gates()?;
             layer.run(cell, below, t..t + 1, scratch)?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convgru_kernels::Scalar;
 
-use super::kernels::Kernels;
+use super::kernels::{Kernels, Tensors};
 use super::op::{GateFunction, Op};
 use super::operations::Operations;
 use crate::error::Result;
@@ -23,7 +23,7 @@ pub(crate) struct Eager<'p, T>(Kernels<'p, T>);
 
 impl<'p, T: Scalar> Eager<'p, T> {
     /// For the parameters of a network.
-    pub(crate) fn new(parameters: &'p [(String, Tensor<T>)]) -> Self {
+    pub(crate) fn new(parameters: impl Into<Tensors<'p, T>>) -> Self {
         Self(Kernels::new(parameters))
     }
 
@@ -33,10 +33,7 @@ impl<'p, T: Scalar> Eager<'p, T> {
     }
 
     /// The tensor of a value.
-    pub(crate) fn tensor<'t>(&self, value: &'t Held<T>) -> &'t Tensor<T>
-    where
-        'p: 't,
-    {
+    pub(crate) fn tensor<'t>(&'t self, value: &'t Held<T>) -> &'t Tensor<T> {
         match value {
             Held::Parameter(index) => &self.0.parameters[*index].1,
             Held::Tensor(tensor) => tensor,

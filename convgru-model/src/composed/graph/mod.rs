@@ -17,6 +17,7 @@ mod tape;
 mod weight_gradients;
 
 pub(crate) use eager::{Eager, Held};
+pub(crate) use kernels::Tensors;
 #[cfg(feature = "onnx")]
 pub(crate) use op::Operands;
 pub use op::PaddingMode;

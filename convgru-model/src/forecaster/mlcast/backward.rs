@@ -60,7 +60,7 @@ impl<T: Scalar> Mlcast<'_, T> {
                 None => StatesGradient::Frames(&d_frames, self.of_output(&pass.sizes)),
             };
             let way = Way { d_top: Some(d_top), last: &[], want_input: block + 1 < self.config.blocks };
-            let mut of_stack = way.back(&self.own_decoder(block)?, stack, layers, scratch)?;
+            let mut of_stack = way.back(&self.own_decoder(block), stack, layers, scratch)?;
             if releases_inputs {
                 stack.release_inputs()?;
             }
@@ -97,7 +97,7 @@ impl<T: Scalar> Mlcast<'_, T> {
                 pass.encoder[block].inputs =
                     self.encoder_inputs(&pass.sizes, &pass.frames, &pass.encoder, block)?;
             }
-            let (stack, cells) = (&mut pass.encoder[block], self.own_encoder(block)?);
+            let (stack, cells) = (&mut pass.encoder[block], self.own_encoder(block));
             let layers = gradients.cells_mut(&format!("encoder.{block}"));
             let want_input = block > 0 || pass.input_gradient;
             let way = Way { d_top: d_states.as_ref().map(StatesGradient::Maps), last: &[d_last], want_input };

@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, Scalar};
 
 use super::packed::{BackwardPass, PackedNetwork, PassMemory, Read, Stack};
-use super::parameters::ForecasterParameters;
 use super::patches::Patches;
 use super::sizes::Sizes;
+use super::weights::Weights;
 use crate::config::{MLCAST_DOWN, MlcastConfig, NetworkConfig};
 use crate::error::Result;
+use crate::fused::cell::CellInput;
 use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::tensor::Tensor;
 
@@ -21,8 +22,7 @@ use crate::tensor::Tensor;
 /// `i`, block `i` of the decoder the scale `i + 1`.
 #[derive(Debug)]
 pub(super) struct Mlcast<'a, T> {
-    config: &'a MlcastConfig,
-    parameters: &'a ForecasterParameters<T>,
+    config: MlcastConfig,
     /// The finest scale first.
     encoder: Vec<PreparedStack<'a, T>>,
     /// The finest scale first.
@@ -30,24 +30,28 @@ pub(super) struct Mlcast<'a, T> {
 }
 
 impl<'a, T: Scalar> Mlcast<'a, T> {
-    pub(super) fn new(config: &'a MlcastConfig, parameters: &'a ForecasterParameters<T>) -> Result<Self> {
-        let blocks = 0..config.blocks;
-        Ok(Self {
-            config,
-            parameters,
-            encoder: blocks.clone().map(|block| encoder(config, parameters, block)).collect::<Result<_>>()?,
-            decoder: blocks.map(|block| decoder(config, parameters, block)).collect::<Result<_>>()?,
-        })
+    pub(super) fn new(config: &MlcastConfig, weights: &mut Weights<'a, T>) -> Result<Self> {
+        // The coarsest block has most of the weights: where tensors are dropped as they are packed, it comes first.
+        let decoder = (0..config.blocks).rev().map(|block| {
+            let reads_nothing = block + 1 == config.blocks && !config.reads_noise();
+            let input = if reads_nothing { CellInput::Zero } else { CellInput::Read };
+            weights.stack(&format!("forecaster.{block}"), &config.decoder(block), input)
+        });
+        let mut decoder: Vec<_> = decoder.collect::<Result<_>>()?;
+        decoder.reverse();
+        let encoder = (0..config.blocks)
+            .map(|block| weights.stack(&format!("encoder.{block}"), &config.encoder(block), CellInput::Read));
+        Ok(Self { config: config.clone(), encoder: encoder.collect::<Result<_>>()?, decoder })
     }
 
     /// A block of the encoder whose packed weights go with it.
-    fn own_encoder(&self, block: usize) -> Result<PreparedStack<'a, T>> {
-        encoder(self.config, self.parameters, block)
+    fn own_encoder(&self, block: usize) -> PreparedStack<'a, T> {
+        self.encoder[block].clone()
     }
 
     /// A block of the decoder whose packed weights go with it.
-    fn own_decoder(&self, block: usize) -> Result<PreparedStack<'a, T>> {
-        decoder(self.config, self.parameters, block)
+    fn own_decoder(&self, block: usize) -> PreparedStack<'a, T> {
+        self.decoder[block].clone()
     }
 
     /// Whether a block of the decoder reads noise.
@@ -111,7 +115,7 @@ impl<'a, T: Scalar> Mlcast<'a, T> {
 
 impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
     fn config(&self) -> &dyn NetworkConfig {
-        self.config
+        &self.config
     }
 
     fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
@@ -150,7 +154,7 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
             }
             let stack = &mut stacks[block];
             match *once {
-                true => self.own_encoder(block)?.into_forward(stack, steps, scratch)?,
+                true => self.own_encoder(block).into_forward(stack, steps, scratch)?,
                 false => cells.forward(stack, steps, scratch)?,
             }
             if releases_inputs {
@@ -191,7 +195,7 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
                 None => {}
             }
             match *once {
-                true => self.own_decoder(block)?.into_forward(stack, read.steps.end, scratch)?,
+                true => self.own_decoder(block).into_forward(stack, read.steps.end, scratch)?,
                 false => cells.forward(stack, read.steps.end, scratch)?,
             }
             if releases_inputs {
@@ -214,28 +218,6 @@ impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
     fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: Tensor<T>) -> Result<Option<Tensor<T>>> {
         self.run_backward(back, d_logits)
     }
-}
-
-/// A block of the encoder.
-fn encoder<'a, T: Scalar>(
-    config: &MlcastConfig,
-    parameters: &'a ForecasterParameters<T>,
-    block: usize,
-) -> Result<PreparedStack<'a, T>> {
-    let name = format!("encoder.{block}");
-    PreparedStack::new(&format!("{name}."), parameters.cells(&name), &config.encoder(block))
-}
-
-/// A block of the decoder.
-fn decoder<'a, T: Scalar>(
-    config: &MlcastConfig,
-    parameters: &'a ForecasterParameters<T>,
-    block: usize,
-) -> Result<PreparedStack<'a, T>> {
-    let name = format!("forecaster.{block}");
-    let reads_nothing = block + 1 == config.blocks && !config.reads_noise();
-    let prepare = if reads_nothing { PreparedStack::without_input } else { PreparedStack::new };
-    prepare(&format!("{name}."), parameters.cells(&name), &config.decoder(block))
 }
 
 /// Exchanges two neighbouring dimensions: `[.., rows, columns, len]` to `[.., columns, rows, len]`.

@@ -11,11 +11,12 @@ pub(crate) use residual::NEAREST_TO_ZERO;
 use self::residual::Addition;
 use super::convolution::PackedConvolution;
 use super::packed::{BackwardPass, PackedNetwork, PassMemory, Read, Stack};
-use super::parameters::ForecasterParameters;
 use super::patches::Patches;
 use super::sizes::{Sizes, sequence};
+use super::weights::Weights;
 use crate::config::{NetworkConfig, PyramidConfig};
 use crate::error::Result;
+use crate::fused::cell::CellInput;
 use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::motion::OpticalFlow;
 use crate::tensor::Tensor;
@@ -23,7 +24,7 @@ use crate::tensor::Tensor;
 /// A pyramid with its weights packed: see [`PyramidConfig`] for the equations.
 #[derive(Debug)]
 pub(super) struct Pyramid<'a, T> {
-    config: &'a PyramidConfig,
+    config: PyramidConfig,
     encoder: Vec<EncoderScale<'a, T>>,
     decoder: Vec<DecoderScale<'a, T>>,
     /// The first convolution of the output, where there are two.
@@ -47,35 +48,34 @@ struct DecoderScale<'a, T> {
 }
 
 impl<'a, T: Scalar> Pyramid<'a, T> {
-    pub(super) fn new(config: &'a PyramidConfig, parameters: &'a ForecasterParameters<T>) -> Result<Self> {
-        let convolution = |name: &str, of, sections| {
-            PackedConvolution::new(of, parameters.convolution(name), sections, config.precision)
-        };
-        let encoder = (0..config.scales.len()).map(|scale| {
-            let (name, cells) = (format!("encoder.{scale}"), config.encoder(scale));
+    pub(super) fn new(config: &PyramidConfig, weights: &mut Weights<'a, T>) -> Result<Self> {
+        let (scales, precision) = (0..config.scales.len(), config.precision);
+        let encoder = scales.clone().map(|scale| {
+            let name = format!("encoder.{scale}");
             Ok(EncoderScale {
-                down: convolution(&format!("{name}.down"), config.down(scale), 1)?,
-                cells: PreparedStack::new(&format!("{name}."), parameters.cells(&name), &cells)?,
+                down: weights.convolution(&format!("{name}.down"), config.down(scale), 1, precision)?,
+                cells: weights.stack(&name, &config.encoder(scale), CellInput::Read)?,
             })
         });
-        let decoder = (0..config.scales.len()).map(|scale| {
-            let (name, cells) = (format!("forecaster.{scale}"), config.forecaster(scale));
+        let encoder = encoder.collect::<Result<_>>()?;
+        let decoder = scales.map(|scale| {
+            let name = format!("forecaster.{scale}");
             let up = (scale > 0).then(|| {
                 let patch = config.scales[scale].down.pow(2);
-                convolution(&format!("{name}.up"), config.up(scale), patch)
+                weights.convolution(&format!("{name}.up"), config.up(scale), patch, precision)
             });
-            Ok(DecoderScale {
-                up: up.transpose()?,
-                cells: PreparedStack::new(&format!("{name}."), parameters.cells(&name), &cells)?,
-            })
+            let up = up.transpose()?;
+            Ok(DecoderScale { up, cells: weights.stack(&name, &config.forecaster(scale), CellInput::Read)? })
         });
-        let hidden = config.head_hidden().map(|hidden| convolution("head.hidden", hidden, 1));
+        let decoder = decoder.collect::<Result<_>>()?;
+        let hidden = config.head_hidden();
+        let hidden = hidden.map(|hidden| weights.convolution("head.hidden", hidden, 1, precision));
         Ok(Self {
-            config,
-            encoder: encoder.collect::<Result<_>>()?,
-            decoder: decoder.collect::<Result<_>>()?,
+            config: config.clone(),
+            encoder,
+            decoder,
             hidden: hidden.transpose()?,
-            output: convolution("head.output", config.head_output(), 1)?,
+            output: weights.convolution("head.output", config.head_output(), 1, precision)?,
         })
     }
 
@@ -91,7 +91,7 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
 
     /// What is added to the output.
     fn addition(&self, sizes: &Sizes) -> Option<Addition> {
-        Addition::of(self.config, sizes.frame.height * sizes.frame.width)
+        Addition::of(&self.config, sizes.frame.height * sizes.frame.width)
     }
 
     /// What the first convolution makes of patches of frames, with room for the halo of `inputs`.
@@ -153,7 +153,7 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
 
 impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
     fn config(&self) -> &dyn NetworkConfig {
-        self.config
+        &self.config
     }
 
     fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
@@ -179,16 +179,16 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
     }
 
     fn frames_needed(&self) -> usize {
-        if residual::moves(self.config) { OpticalFlow::default().frames } else { 1 }
+        if residual::moves(&self.config) { OpticalFlow::default().frames } else { 1 }
     }
 
     fn extrapolate(&self, sizes: &Sizes, last_frames: &Tensor<T>, steps: usize) -> Result<Option<Tensor<T>>> {
-        if !residual::moves(self.config) {
+        if !residual::moves(&self.config) {
             return Ok(None);
         }
         let images = sizes.without_mask(last_frames.as_slice()).into_owned();
         let images = Tensor::from_vec(&sequence(sizes.image, last_frames.shape()[0]), images)?;
-        residual::carried_on(self.config, &images, steps).map(Some)
+        residual::carried_on(&self.config, &images, steps).map(Some)
     }
 
     fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()> {

@@ -9,13 +9,10 @@ use convgru_kernels::Scalar;
 
 pub(super) use self::stream::RecurrentStreamState;
 pub(super) use self::training::{RecurrentPass, Training};
-use super::parameters::ForecasterParameters;
 use super::sizes::Sizes;
-use crate::composed::graph::Operations;
-use crate::composed::{
-    Continuation, ParameterSpec, RecurrentConfig, RecurrentParameters, Runner, SequenceShape,
-};
-use crate::config::{BODY, RecurrentForecasterConfig};
+use crate::composed::graph::{Operations, Tensors};
+use crate::composed::{Continuation, ParameterSpec, RecurrentConfig, Runner, SequenceShape};
+use crate::config::RecurrentForecasterConfig;
 use crate::error::Result;
 use crate::layer::{PixelShuffle, PixelUnshuffle};
 use crate::memory;
@@ -24,19 +21,16 @@ use crate::tensor::Tensor;
 /// A network of composed cells at hand: see [`RecurrentForecasterConfig`].
 #[derive(Debug)]
 pub(super) struct RecurrentNetwork<'a, T> {
-    pub(super) config: &'a RecurrentForecasterConfig,
+    pub(super) config: RecurrentForecasterConfig,
     body: RecurrentConfig,
     specs: Vec<Vec<ParameterSpec>>,
-    parameters: &'a RecurrentParameters<T>,
+    tensors: Tensors<'a, T>,
 }
 
 impl<'a, T: Scalar> RecurrentNetwork<'a, T> {
-    pub(super) fn new(
-        config: &'a RecurrentForecasterConfig,
-        parameters: &'a ForecasterParameters<T>,
-    ) -> Self {
+    pub(super) fn new(config: &RecurrentForecasterConfig, tensors: Tensors<'a, T>) -> Self {
         let body = config.body();
-        Self { config, specs: body.parameter_specs(), body, parameters: parameters.stages(BODY) }
+        Self { config: config.clone(), specs: body.parameter_specs(), body, tensors }
     }
 
     /// The network before the first frame, or after some, on whatever computes it.

@@ -114,7 +114,7 @@ pub(super) fn forward<T: Scalar>(
     steps: Range<usize>,
     entry: &Entry<T>,
 ) -> Result<(Predicted<T>, Entry<T>)> {
-    let mut eager = Eager::new(network.parameters.named());
+    let mut eager = Eager::new(network.tensors.clone());
     let put = |_: &mut Eager<'_, T>, tensor, _| Eager::hold(tensor);
     let values = run(network, (&mut eager, put), (timeline, steps), (entry, false))?;
     let tensor = |value| eager.tensor(value).clone();
@@ -147,7 +147,7 @@ impl<T: Scalar> RecordedPart<T> {
         (entry, input_gradient): (&Entry<T>, bool),
     ) -> Result<Self> {
         let mut record = Record::new();
-        let mut tape = Tape::new(network.parameters.named(), &mut record);
+        let mut tape = Tape::new(&network.tensors, &mut record);
         let values = run(network, (&mut tape, Tape::leaf), (timeline, steps), (entry, input_gradient))?;
         Ok(Self { record, values })
     }
@@ -185,7 +185,7 @@ impl<T: Scalar> RecordedPart<T> {
             seeds.extend(states.zip(later.states.into_iter().flatten()));
             seeds.extend(self.values.last_prediction.zip(later.prediction));
         }
-        let tape = Tape::of(network.parameters.named(), &mut self.record)?;
+        let tape = Tape::of(&network.tensors, &mut self.record)?;
         let mut all = tape.backward(seeds, gradients.named_mut())?;
         if let Some(d_frames) = d_frames {
             let inputs = d_frames.shape()[0];

@@ -28,7 +28,7 @@ pub(in super::super) struct RecurrentStreamState<'a, T> {
 impl<'a, T: Scalar> RecurrentStreamState<'a, T> {
     pub(in super::super) fn new(network: Arc<RecurrentNetwork<'a, T>>, sizes: &Sizes) -> Result<Self> {
         network.expect_memory(sizes, 1)?;
-        Ok(Self { eager: Eager::new(network.parameters.named()), network, after: None })
+        Ok(Self { eager: Eager::new(network.tensors.clone()), network, after: None })
     }
 
     /// Whether a frame was read.

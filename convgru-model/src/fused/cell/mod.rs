@@ -19,7 +19,7 @@ mod prepared;
 pub(crate) use options::CellOptions;
 pub use parameters::CellParameters;
 pub(crate) use parameters::{CellShape, draw, expect_layers, take};
-pub(crate) use prepared::{CellStep, CellStepBackward, PreparedCell, RecurrentImages};
+pub(crate) use prepared::{CellInput, CellStep, CellStepBackward, PreparedCell, RecurrentImages};
 
 /// The number of gates: update, reset, candidate.
 pub(crate) const GATES: usize = convgru_kernels::gates::GATES;

@@ -1,5 +1,7 @@
 //! A cell with its weights packed: the two halves of a step and of its backward pass.
 
+use std::iter;
+
 use convgru_kernels::conv::{self, ConvShape, PackedWeights, Padding, WriteMode};
 use convgru_kernels::gates::{
     self, CandidateBackward, CellWeights, FirstStep, InputPart, ResetAfterBackward, ResetAfterStep,
@@ -12,9 +14,10 @@ use super::options::CellOptions;
 use super::parameters::{CellParameters, CellShape};
 use crate::config::ResetGate;
 use crate::error::Result;
+use crate::tensor::Tensor;
 
 /// A cell whose weights are packed for the kernels. Valid until the weights change.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PreparedCell<'w, T> {
     shape: CellShape,
     options: CellOptions,
@@ -24,34 +27,38 @@ pub(crate) struct PreparedCell<'w, T> {
 }
 
 impl<'w, T: Scalar> PreparedCell<'w, T> {
-    pub(crate) fn new(parameters: &'w CellParameters<T>, options: CellOptions) -> Result<Self> {
-        Self::packed(parameters, parameters.shape(), parameters.input_weights.as_slice(), options)
-    }
-
-    /// A cell whose input is always zero and has no channels here.
-    pub(crate) fn without_input(parameters: &'w CellParameters<T>, options: CellOptions) -> Result<Self> {
-        let shape = CellShape { in_channels: 0, ..parameters.shape() };
-        Self::packed(parameters, shape, &[], options)
-    }
-
-    fn packed(
+    /// Without `input` the cell's input is always zero and has no channels here.
+    pub(crate) fn new(
         parameters: &'w CellParameters<T>,
-        shape: CellShape,
-        input_weights: &'w [T],
         options: CellOptions,
+        input: CellInput,
     ) -> Result<Self> {
-        let [input, two, one] = convolutions(shape, options);
-        let hidden_weights = parameters.hidden_weights.as_slice();
-        let (first, last) = hidden_weights.split_at(two.weight_len());
-        let bias = parameters.bias.as_ref().map(|bias| bias.as_slice());
-        Ok(Self {
-            shape,
-            options,
-            input: PackedWeights::new(input, input_weights)?.with_bias(bias)?,
-            update_and_reset: PackedWeights::new(two, first)?,
-            candidate: PackedWeights::new(one, last)?
-                .with_bias(parameters.hidden_bias.as_ref().map(|bias| bias.as_slice()))?,
-        })
+        let CellParameters { input_weights, hidden_weights, bias, hidden_bias, .. } = parameters;
+        let shape = input.shape_of(parameters);
+        let convolutions = convolutions(shape, options);
+        let input = pack_input(&convolutions, input.weights_of(input_weights), bias.as_ref())?;
+        let [update_and_reset, candidate] =
+            pack_hidden(&convolutions, hidden_weights.as_slice(), hidden_bias.as_ref())?;
+        Ok(Self { shape, options, input, update_and_reset, candidate })
+    }
+
+    /// A cell for forward passes only. Each tensor is dropped as soon as it is packed.
+    pub(crate) fn forward_only(
+        parameters: CellParameters<T>,
+        options: CellOptions,
+        input: CellInput,
+    ) -> Result<PreparedCell<'static, T>> {
+        let shape = input.shape_of(&parameters);
+        let convolutions = convolutions(shape, options);
+        let CellParameters { input_weights, hidden_weights, bias, hidden_bias, .. } = parameters;
+        let input = pack_input(&convolutions, input.weights_of(&input_weights), bias.as_ref())?;
+        let input = input.into_forward_only()?;
+        drop(input_weights);
+        let [update_and_reset, candidate] =
+            pack_hidden(&convolutions, hidden_weights.as_slice(), hidden_bias.as_ref())?;
+        let update_and_reset = update_and_reset.into_forward_only()?;
+        let candidate = candidate.into_forward_only()?;
+        Ok(PreparedCell { shape, options, input, update_and_reset, candidate })
     }
 
     /// Channels and kernel.
@@ -277,6 +284,55 @@ pub(crate) struct RecurrentImages<'a, T> {
     pub(crate) hidden: FeatureMapsRef<'a, T>,
     /// `[M, 3 hidden, H, W]`
     pub(crate) d_gates: FeatureMapsRef<'a, T>,
+}
+
+/// Whether a cell reads an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CellInput {
+    /// The input of its configuration.
+    Read,
+    /// Always zero.
+    Zero,
+}
+
+impl CellInput {
+    /// The inputs of the cells of a stack, of which the lowest is this one.
+    pub(crate) fn and_above(self) -> impl Iterator<Item = Self> {
+        iter::once(self).chain(iter::repeat(Self::Read))
+    }
+
+    fn shape_of<T: Scalar>(self, parameters: &CellParameters<T>) -> CellShape {
+        match self {
+            Self::Read => parameters.shape(),
+            Self::Zero => CellShape { in_channels: 0, ..parameters.shape() },
+        }
+    }
+
+    fn weights_of<T: Scalar>(self, input_weights: &Tensor<T>) -> &[T] {
+        match self {
+            Self::Read => input_weights.as_slice(),
+            Self::Zero => &[],
+        }
+    }
+}
+
+fn pack_input<'w, T: Scalar>(
+    [shape, _, _]: &[ConvShape; 3],
+    weights: &'w [T],
+    bias: Option<&Tensor<T>>,
+) -> Result<PackedWeights<'w, T>> {
+    Ok(PackedWeights::new(*shape, weights)?.with_bias(bias.map(Tensor::as_slice))?)
+}
+
+/// The weights of the state: of update and reset gate, and of the candidate.
+fn pack_hidden<'w, T: Scalar>(
+    [_, two, one]: &[ConvShape; 3],
+    weights: &'w [T],
+    bias: Option<&Tensor<T>>,
+) -> Result<[PackedWeights<'w, T>; 2]> {
+    let (first, last) = weights.split_at(two.weight_len());
+    let candidate = PackedWeights::new(*one, last)?.with_bias(bias.map(Tensor::as_slice))?;
+    Ok([PackedWeights::new(*two, first)?, candidate])
 }
 
 /// The convolutions of a cell: of the input for all gates, of the state for update and

@@ -6,7 +6,7 @@ use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 use super::ChainStage;
 use crate::composed::ConvStageConfig;
 use crate::error::{Error, Result};
-use crate::fused::cell::{GATES, PreparedCell};
+use crate::fused::cell::{CellInput, GATES, PreparedCell};
 use crate::fused::recurrence::LayerWorkspace;
 use crate::layer::{Activation, Conv2dParameters};
 use crate::memory;
@@ -59,7 +59,7 @@ impl<'a, T: Scalar> Packed<'a, T> {
     pub(super) fn new(stage: &'a ChainStage<T>) -> Result<Self> {
         Ok(match stage {
             ChainStage::Cell(parameters, options) => {
-                Self::Cell(Box::new(PreparedCell::new(parameters, *options)?))
+                Self::Cell(Box::new(PreparedCell::new(parameters, *options, CellInput::Read)?))
             }
             ChainStage::Convolution(config, parameters) => {
                 Self::Convolution(packed(config, parameters)?, slope_of(config.activation)?)

@@ -200,6 +200,27 @@ impl<T: Scalar> ConvGru<T> {
         Prepared::new(&self.spec, &self.parameters.layers)
     }
 
+    /// As [`prepare`](Self::prepare), for a network that will not be trained or changed: the packed weights take the place of the
+    /// tensors, which are dropped as they are packed. Results have the same bits, and a stream borrows nothing.
+    ///
+    /// ```
+    /// use convgru_model::{ConvGru, ConvGruConfig, Stream, Tensor};
+    ///
+    /// struct Camera {
+    ///     network: Stream<'static, f32>,
+    /// }
+    /// let network = ConvGru::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let mut camera = Camera { network: network.into_prepared()?.stream(1, 6, 5)? };
+    /// assert_eq!(camera.network.step(&Tensor::zeros(&[1, 2, 6, 5]))?.shape(), [1, 4, 6, 5]);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn into_prepared(self) -> Result<Prepared<'static, T>> {
+        Prepared::forward_only(self.spec, self.parameters.layers)
+    }
+
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
         self.spec.memory_budget = budget;

@@ -4,7 +4,7 @@ use convgru_kernels::{Scalar, Scratchpad};
 
 use super::{StackSpec, Stream};
 use crate::error::Result;
-use crate::fused::cell::CellParameters;
+use crate::fused::cell::{CellInput, CellParameters};
 use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::sequence::{Output, Sequence};
 use crate::tensor::Tensor;
@@ -41,16 +41,28 @@ const BLOCK_ELEMENTS: usize = 1 << 22;
 /// ```
 #[derive(Debug)]
 pub struct Prepared<'a, T> {
-    spec: &'a StackSpec,
+    spec: StackSpec,
     stack: PreparedStack<'a, T>,
     workspace: Option<StackWorkspace<T>>,
     scratch: Scratchpad<T>,
 }
 
 impl<'a, T: Scalar> Prepared<'a, T> {
-    pub(crate) fn new(spec: &'a StackSpec, layers: &'a [CellParameters<T>]) -> Result<Self> {
-        let stack = spec.prepared(layers)?;
-        Ok(Self { spec, stack, workspace: None, scratch: Scratchpad::new() })
+    pub(crate) fn new(spec: &StackSpec, layers: &'a [CellParameters<T>]) -> Result<Self> {
+        Ok(Self::of(spec.clone(), spec.prepared(layers)?))
+    }
+
+    /// For forward passes only: each tensor is dropped as soon as it is packed.
+    pub(crate) fn forward_only(
+        spec: StackSpec,
+        layers: Vec<CellParameters<T>>,
+    ) -> Result<Prepared<'static, T>> {
+        let stack = PreparedStack::forward_only("", layers, &spec.config, CellInput::Read)?;
+        Ok(Prepared::of(spec, stack))
+    }
+
+    fn of(spec: StackSpec, stack: PreparedStack<'a, T>) -> Self {
+        Self { spec, stack, workspace: None, scratch: Scratchpad::new() }
     }
 
     /// A stream of frames of one size: memory is kept between frames.

@@ -5,7 +5,7 @@ use convgru_kernels::{Extent, Scalar};
 use super::ConvGruParameters;
 use crate::config::ConvGruConfig;
 use crate::error::{Error, Result, expect_count};
-use crate::fused::cell::{CellParameters, expect_layers};
+use crate::fused::cell::{CellInput, CellParameters, expect_layers};
 use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::memory;
 use crate::parameters::Stamp;
@@ -41,7 +41,7 @@ impl StackSpec {
         &self,
         layers: &'w [CellParameters<T>],
     ) -> Result<PreparedStack<'w, T>> {
-        PreparedStack::new("", layers, &self.config)
+        PreparedStack::new("", layers, &self.config, CellInput::Read)
     }
 
     /// The lowest layer whose states are returned.

@@ -8,7 +8,11 @@ use super::SampleLengths;
 use crate::config::ResetGate;
 use crate::error::Result;
 use crate::fused::cell::{CellStep, GATES, PreparedCell};
+use crate::memory;
 use crate::tensor::Tensor;
+
+/// Bytes of gates from which on the kernels keep their memory for the next ones.
+const LARGE_GATES: u128 = 2 << 20;
 
 /// What a layer writes on its way forward and reads on its way backward.
 ///
@@ -83,11 +87,30 @@ impl<T: Scalar> LayerWorkspace<T> {
         Ok(())
     }
 
-    /// Gives the memory of gates back that the backward pass computes again.
+    /// Gives the memory of gates back that no backward pass reads, or that it computes again. Little memory stays, for it would
+    /// have to be taken from the system again.
     pub(crate) fn release_gates(&mut self) -> Result<()> {
-        if self.kept < self.steps() {
+        if self.kept < self.steps() || (!self.keep_gates && self.has_large_gates()) {
             (self.gates, self.memory) = gates_of(self.state_extent(), 0, self.memory.is_some())?;
         }
+        Ok(())
+    }
+
+    /// Whether the kernels keep the memory of the gates for the next ones. Channels lie in blocks of 64 bytes.
+    fn has_large_gates(&self) -> bool {
+        let state = self.state_extent();
+        let channels = state.channels.next_multiple_of(64 / size_of::<T>());
+        let kept = state.with_channels(channels).with_batch(state.batch * self.kept);
+        memory::bytes_of::<T>(&kept.dims()).saturating_mul(GATES as u128) >= LARGE_GATES
+    }
+
+    /// Gives all memory back but the states: no step follows.
+    pub(crate) fn keep_states(&mut self) -> Result<()> {
+        let none = self.state_extent().with_batch(0);
+        (self.gates, self.memory) = gates_of(none, 0, self.memory.is_some())?;
+        self.initial = FeatureMaps::with_halo(none, self.initial.halo())?;
+        self.reset_hidden = FeatureMaps::with_halo(none, self.reset_hidden.halo())?;
+        self.has_initial = false;
         Ok(())
     }
 

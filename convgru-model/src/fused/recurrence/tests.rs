@@ -2,7 +2,7 @@ use convgru_kernels::Extent;
 
 use super::*;
 use crate::config::{ConvGruConfig, KernelSizes, ResetGate};
-use crate::fused::cell::{CellOptions, CellParameters, CellShape, PreparedCell, draw};
+use crate::fused::cell::{CellInput, CellOptions, CellParameters, CellShape, PreparedCell, draw};
 use crate::random::Random;
 
 /// A cell of one layer and what it computes.
@@ -21,7 +21,7 @@ const STEP: Extent = Extent { batch: 2, channels: 1, height: 4, width: 5 };
 fn the_memory_of_a_layer_is_counted_and_its_gates_come_round_again() {
     for (reset, of_gates) in [(ResetGate::Before, 3), (ResetGate::After, 4)] {
         let (parameters, options) = cell([3, 3], 3, reset);
-        let cell = PreparedCell::new(&parameters, options).unwrap();
+        let cell = PreparedCell::new(&parameters, options, CellInput::Read).unwrap();
         let workspace = LayerWorkspace::new(&cell, STEP, 5, 2, [0, 0]).unwrap();
         let state = 2 * 3 * 4 * 5;
         assert_eq!((workspace.steps(), workspace.kept()), (5, 2));
@@ -36,7 +36,7 @@ fn the_memory_of_a_layer_is_counted_and_its_gates_come_round_again() {
 #[test]
 fn memory_fits_cells_of_the_same_channels_reach_and_reset_gate() {
     let (parameters, options) = cell([3, 3], 3, ResetGate::Before);
-    let own = PreparedCell::new(&parameters, options).unwrap();
+    let own = PreparedCell::new(&parameters, options, CellInput::Read).unwrap();
     let workspace = LayerWorkspace::new(&own, STEP, 2, 2, [0, 0]).unwrap();
     assert!(workspace.fits(&own));
     for (kernel, hidden, reset) in
@@ -44,7 +44,7 @@ fn memory_fits_cells_of_the_same_channels_reach_and_reset_gate() {
     {
         let (parameters, options) = cell(kernel, hidden, reset);
         assert!(
-            !workspace.fits(&PreparedCell::new(&parameters, options).unwrap()),
+            !workspace.fits(&PreparedCell::new(&parameters, options, CellInput::Read).unwrap()),
             "{kernel:?} {hidden} {reset}"
         );
     }
