@@ -185,6 +185,16 @@ pub(crate) fn attempt<T: Scalar>(case: &Case, tally: &Tally) {
         }
         assert!(result.is_ok() || !case.fits, "{result:?}");
         assert_close(&values(&out), &exact, error, "gradient of the input");
+
+        let only = packed.clone().into_forward_only().unwrap();
+        let [mut forward, mut again] = [y.clone(), y.clone()];
+        let result = conv::forward(packed, x.as_ref(), forward.as_mut(), mode, &mut scratch);
+        assert_eq!(result, conv::forward(&only, x.as_ref(), again.as_mut(), mode, &mut scratch));
+        assert_eq!(values(&again), values(&forward), "weights for the forward pass only");
+        let mut out = x.clone();
+        let result = conv::input_gradient(&only, y.as_ref(), out.as_mut(), mode, &mut scratch);
+        assert!(result.is_err() || x.extent().is_empty(), "{:?}", x.extent());
+        assert_eq!(values(&out), x_values, "a refused gradient writes nothing");
     }
     let mut out = weights.clone();
     let by = (case.algorithm < ALGORITHMS.len()).then_some(algorithm);
