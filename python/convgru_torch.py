@@ -20,7 +20,7 @@ from safetensors import safe_open
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ConvGru", "EncoderForecaster", "Mlcast", "Pyramid", "Recurrent", "RecurrentForecaster", "load", "load_all"]
+__all__ = ["ConvGru", "EncoderForecaster", "Mlcast", "Pyramid", "RaftUpdate", "Recurrent", "RecurrentForecaster", "load", "load_all"]
 
 # The version of the description of networks that is read.
 VERSION = 1
@@ -581,6 +581,62 @@ class RecurrentForecaster(nn.Module):
         return torch.stack(predicted)
 
 
+class PairedCell(Cell):
+    """A convolutional GRU of two passes, each with its own kernels, the second from the state of the first."""
+
+    def __init__(self, inputs, hidden, first, second):
+        super().__init__(inputs, hidden, first, first, {})
+        self.second = Cell(inputs, hidden, second, second, {})
+
+    def forward(self, x, h):
+        return self.second(x, super().forward(x, h))
+
+
+class RaftUpdate(nn.Module):
+    """The update block of RAFT: one update of the state and the flow, with correlations given."""
+
+    def __init__(self, config):
+        super().__init__()
+        parts = {"correlations": config["correlations"], "flow": config["flow"], "joint": [config["joint"]]}
+        channels = {name: layers[-1]["channels"] for name, layers in parts.items()}
+        self.motion_encoder = nn.ModuleDict(
+            {
+                "correlations": self.layers(config["correlation_channels"], parts["correlations"]),
+                "flow": self.layers(2, parts["flow"]),
+                "joint": self.layers(channels["correlations"] + channels["flow"], parts["joint"])[0],
+            }
+        )
+        inputs, hidden, kernels = config["context_channels"] + channels["joint"] + 2, config["hidden_channels"], config["cell_kernels"]
+        self.flow_head = self.layers(hidden, config["flow_head"])
+        self.mask = self.layers(hidden, config["mask"]) if config.get("mask") else None
+        stack, cell = ("stages", PairedCell(inputs, hidden, *kernels)) if len(kernels) == 2 else ("layers", Cell(inputs, hidden, *kernels, *kernels, {}))
+        self.cell = nn.ModuleDict({stack: nn.ModuleList([cell])})
+
+    @staticmethod
+    def layers(inputs, convolutions):
+        """Convolutions that keep the size, one after the other."""
+        layers = nn.ModuleList()
+        for convolution in convolutions:
+            size = convolution["kernel_size"]
+            layers.append(nn.Conv2d(inputs, convolution["channels"], size, padding=[edge // 2 for edge in size]))
+            inputs = convolution["channels"]
+        return layers
+
+    def forward(self, net, inp, corr, flow):
+        """State, context, correlations and flow, all [N, C, H, W], to the next state, the change of the flow, and the mask or None."""
+        of_correlations, of_flow = corr, flow
+        for layer in self.motion_encoder["correlations"]:
+            of_correlations = F.relu(layer(of_correlations))
+        for layer in self.motion_encoder["flow"]:
+            of_flow = F.relu(layer(of_flow))
+        motion = F.relu(self.motion_encoder["joint"](torch.cat([of_correlations, of_flow], 1)))
+        x = torch.cat([inp, motion, flow], 1)
+        for [cell] in self.cell.values():
+            net = cell(x, net)
+        mask = None if self.mask is None else 0.25 * self.mask[1](F.relu(self.mask[0](net)))
+        return net, self.flow_head[1](F.relu(self.flow_head[0](net))), mask
+
+
 FORECASTERS = {"encoder-forecaster": EncoderForecaster, "pyramid": Pyramid, "mlcast": Mlcast}
 
 
@@ -591,7 +647,10 @@ def network_of(description, tensors):
         return Recurrent(config, tensors)
     if config.get("kind") == "recurrent":
         return RecurrentForecaster(config, tensors)
-    network = ConvGru(config) if kind == "conv_gru" else FORECASTERS[config.get("kind", "encoder-forecaster")](config)
+    if kind == "raft_update":
+        network = RaftUpdate(config)
+    else:
+        network = ConvGru(config) if kind == "conv_gru" else FORECASTERS[config.get("kind", "encoder-forecaster")](config)
     network.to(next(iter(tensors.values())).dtype).load_state_dict(tensors, strict=True)
     return network
 

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let states = match &network {
             Network::ConvGru(network) => network.forward(&frames)?,
             Network::Recurrent(network) => network.forward(&frames)?,
-            Network::Forecaster(_) => continue,
+            Network::Forecaster(_) | Network::RaftUpdate(_) => continue,
         };
         writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
     }

@@ -3,7 +3,8 @@
 //! ```text
 //! cargo run --release -p convgru-model --example raft_update -- raft-small.pth
 //! ```
-//! The file holds RAFT's weights as its authors published them; the example uses the weights of the update block alone. State, context and correlations,
+//! The file holds RAFT's weights as its authors published them, or is the file that `convgru import` wrote of them; the example uses the weights of the
+//! update block alone. State, context and correlations,
 //! which the rest of RAFT computes from two pictures, are drawn here, so the flow belongs to no pictures. The example shows the shapes of inputs and outputs,
 //! and how long an update takes.
 
@@ -11,8 +12,7 @@ use std::error::Error;
 use std::io::Write;
 use std::time::Instant;
 
-use convgru_model::import::named_tensors_in_single_precision;
-use convgru_model::{RaftUpdateBlock, Tensor};
+use convgru_model::{Tensor, import};
 
 /// Updates, as RAFT makes them in training.
 const UPDATES: usize = 12;
@@ -22,10 +22,10 @@ const SIZE: [usize; 2] = [55, 128];
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     let path = std::env::args().nth(1).ok_or("usage: raft_update WEIGHTS")?;
-    let weights = named_tensors_in_single_precision(&std::fs::read(path)?)?;
-    let block = RaftUpdateBlock::from_named_tensors(&weights.tensors)?;
+    let block = import::read::<f32>(&std::fs::read(path)?)?.into_raft_update()?;
+    let config = block.config();
     let [hidden, context, correlations] =
-        [block.hidden_channels(), block.context_channels(), block.correlation_channels()];
+        [config.hidden_channels, config.context_channels, config.correlation_channels];
     writeln!(out, "state of {hidden} channels, context of {context}, {correlations} correlations")?;
 
     let images = |channels: usize, low: f32, high: f32| {

@@ -28,7 +28,7 @@
 //! | training | [`Workspace`], [`MemoryBudget`], [`OutputGradients`], [`LossGradient`], [`InputGradients`], [`Parameters`] |
 //! | reading frames and continuing them | [`Forecaster`], of a [`ForecasterConfig`]; with packed weights [`PreparedForecaster`], as a stream [`ForecastStream`], in training [`PredictionGradient`] and [`TeacherForcing`] |
 //! | convolutions, residual blocks and cells one after the other, such as FireNet, for frames that keep coming | [`ConvGruChain`] |
-//! | the update block of RAFT | [`RaftUpdateBlock`] |
+//! | the update block of RAFT | [`RaftUpdateBlock`], of a [`RaftUpdateConfig`] |
 //! | events of an event camera as frames | [`events`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved, without a network | [`motion`] |
@@ -176,7 +176,7 @@ pub use forecaster::*;
 pub use fused::*;
 pub use network::{Network, NetworkDescription};
 pub use parameters::Parameters;
-pub use raft::{RaftUpdate, RaftUpdateBlock};
+pub use raft::{RaftConvolution, RaftUpdate, RaftUpdateBlock, RaftUpdateConfig};
 pub use sequence::{
     InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, ReturnLayers, Sequence,
     StateGradient, Workspace,

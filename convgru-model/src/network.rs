@@ -8,13 +8,14 @@ use crate::error::{Error, Result};
 use crate::forecaster::Forecaster;
 use crate::fused::ConvGru;
 use crate::parameters::{Parameters, Take};
+use crate::raft::{RaftUpdateBlock, RaftUpdateConfig};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// A network of any kind, as a file holds it: [`import::read`](crate::import::read) reads it, [`export`](crate::export) writes it.
 ///
-/// As [`Parameters`] it has the names of its network: `encoder.layers.0.input_weights`, `layers.0.input_weights` or
-/// `stages.0.input_weights`.
+/// As [`Parameters`] it has the names of its network: `encoder.layers.0.input_weights`, `layers.0.input_weights`,
+/// `stages.0.input_weights` or `motion_encoder.joint.weight`.
 #[derive(Debug, Clone)]
 pub enum Network<T> {
     /// A network that reads frames and continues them.
@@ -23,6 +24,8 @@ pub enum Network<T> {
     ConvGru(ConvGru<T>),
     /// Any other network of recurrent cells, on the composed engine.
     Recurrent(Recurrent<T>),
+    /// The update block of RAFT, which reads correlations.
+    RaftUpdate(Box<RaftUpdateBlock<T>>),
 }
 
 /// The configuration of a [`Network`], in the form that files keep it.
@@ -45,6 +48,8 @@ pub enum NetworkDescription {
     ConvGru(ConvGruConfig),
     /// Any other network of recurrent cells.
     Recurrent(RecurrentConfig),
+    /// The update block of RAFT.
+    RaftUpdate(RaftUpdateConfig),
 }
 
 impl NetworkDescription {
@@ -54,13 +59,14 @@ impl NetworkDescription {
             Self::Forecaster(_) => "Forecaster",
             Self::ConvGru(_) => "ConvGru",
             Self::Recurrent(_) => "Recurrent",
+            Self::RaftUpdate(_) => "RaftUpdateBlock",
         }
     }
 
-    /// The configuration as a network of composed cells; a [`Forecaster`] has none.
+    /// The configuration as a network of composed cells; a [`Forecaster`] and a [`RaftUpdateBlock`] have none.
     pub fn recurrent(&self) -> Option<RecurrentConfig> {
         match self {
-            Self::Forecaster(_) => None,
+            Self::Forecaster(_) | Self::RaftUpdate(_) => None,
             Self::ConvGru(config) => Some(config.into()),
             Self::Recurrent(config) => Some(config.clone()),
         }
@@ -81,6 +87,7 @@ impl<T: Scalar> Network<T> {
             }
             NetworkDescription::ConvGru(config) => Self::ConvGru(ConvGru::from_tensors(config, take)?),
             NetworkDescription::Recurrent(config) => Self::Recurrent(Recurrent::from_tensors(config, take)?),
+            NetworkDescription::RaftUpdate(config) => RaftUpdateBlock::from_tensors(config, take)?.into(),
         })
     }
 
@@ -90,6 +97,7 @@ impl<T: Scalar> Network<T> {
             Self::Forecaster(network) => NetworkDescription::Forecaster(network.config().clone()),
             Self::ConvGru(network) => NetworkDescription::ConvGru(network.config().clone()),
             Self::Recurrent(network) => NetworkDescription::Recurrent(network.config().clone()),
+            Self::RaftUpdate(block) => NetworkDescription::RaftUpdate(block.config().clone()),
         }
     }
 
@@ -126,6 +134,17 @@ impl<T: Scalar> Network<T> {
         }
     }
 
+    /// The update block of RAFT.
+    ///
+    /// # Errors
+    /// [`Error::OtherNetwork`] if it is a network of another kind.
+    pub fn into_raft_update(self) -> Result<RaftUpdateBlock<T>> {
+        match self {
+            Self::RaftUpdate(block) => Ok(*block),
+            other => Err(other.is_not("RaftUpdateBlock")),
+        }
+    }
+
     fn is_not(&self, needed: &'static str) -> Error {
         Error::OtherNetwork { needed, got: self.description().kind() }
     }
@@ -149,12 +168,19 @@ impl<T> From<Recurrent<T>> for Network<T> {
     }
 }
 
+impl<T> From<RaftUpdateBlock<T>> for Network<T> {
+    fn from(block: RaftUpdateBlock<T>) -> Self {
+        Self::RaftUpdate(Box::new(block))
+    }
+}
+
 impl<T: Scalar> Parameters<T> for Network<T> {
     fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
         match self {
             Self::Forecaster(network) => network.parameters().for_each(visit),
             Self::ConvGru(network) => network.parameters().for_each(visit),
             Self::Recurrent(network) => network.parameters().for_each(visit),
+            Self::RaftUpdate(block) => block.for_each(visit),
         }
     }
 
@@ -163,6 +189,7 @@ impl<T: Scalar> Parameters<T> for Network<T> {
             Self::Forecaster(network) => network.parameters_mut().for_each_mut(visit),
             Self::ConvGru(network) => network.parameters_mut().for_each_mut(visit),
             Self::Recurrent(network) => network.parameters_mut().for_each_mut(visit),
+            Self::RaftUpdate(block) => block.for_each_mut(visit),
         }
     }
 }

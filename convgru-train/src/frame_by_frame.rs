@@ -1,7 +1,7 @@
 //! Networks that continue no frames, over a sequence: a result for each frame.
 
 use convgru_model::composed::{Context, Recurrent, RecurrentConfig};
-use convgru_model::{Network, Tensor};
+use convgru_model::{Network, RaftUpdateConfig, Tensor};
 
 use crate::counted::counted;
 use crate::{Error, Result};
@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// Channels of the frames that a network reads one by one.
 ///
 /// # Errors
-/// [`Error::Data`] for a [`Forecaster`](convgru_model::Forecaster), which continues frames, and for a network that reads no frames,
+/// [`Error::Data`] for a [`Forecaster`](convgru_model::Forecaster), which continues frames, and for a network that reads no frames, such as an update block of RAFT,
 /// several inputs or contexts.
 ///
 /// # Example
@@ -24,6 +24,7 @@ pub fn frame_channels(network: &Network<f32>) -> Result<usize> {
     let refuse = |reason: String| Err(Error::Data { what: "network".into(), reason });
     let channels = match network {
         Network::ConvGru(network) => network.config().in_channels,
+        Network::RaftUpdate(block) => return refuse(reads_correlations(block.config())),
         Network::Recurrent(network) => channels_of(network.config()).or_else(refuse)?,
         other => {
             return refuse(format!(
@@ -40,6 +41,15 @@ pub fn frame_channels(network: &Network<f32>) -> Result<usize> {
         );
     }
     Ok(channels)
+}
+
+/// Why an update block of RAFT runs over no frames.
+pub(crate) fn reads_correlations(config: &RaftUpdateConfig) -> String {
+    format!(
+        "an update block of RAFT reads no frames: an update needs a state of {} channels, a context of {} and {} correlations of two pictures, which \
+         the rest of RAFT computes; the example raft_update of convgru-model shows a call of the library",
+        config.hidden_channels, config.context_channels, config.correlation_channels
+    )
 }
 
 fn channels_of(config: &RecurrentConfig) -> std::result::Result<usize, String> {

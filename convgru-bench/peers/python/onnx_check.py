@@ -156,6 +156,16 @@ def forecast(model, run, is_first):
     return model({"frames": tensor(run["input"])} | steps)
 
 
+def updates(step, run):
+    """One update after the other: the state and the flow go on."""
+    net, flow, fixed, outputs = tensor(run["states"][0]), tensor(run["beside"]["flow"]), {"inp": tensor(run["beside"]["inp"])}, []
+    for corr in tensor(run["input"]):
+        out = step({"net": net, "corr": corr, "flow": flow} | fixed)
+        net, flow = out["next_net"], flow + out["delta_flow"]
+        outputs.append(out)
+    return {name: numpy.stack([out[name] for out in outputs]) for name in outputs[0]}
+
+
 def difference(expected, got):
     """The largest of all outputs, of one with numbers beyond 1 as a part of the largest of them; NaN where one is."""
     largest = []
@@ -187,6 +197,8 @@ for network in json.loads((FOLDER / "networks.json").read_text()):
         # A network of several inputs is written as one step.
         if whole:
             compare(network, "sequence", [whole], lambda run: sequence(whole, run))
+    elif network["kind"] == "RaftUpdate":
+        compare(network, "updates", [models["step"]], lambda run: updates(models["step"], run))
     elif network["kind"] == "Pyramid":
         both, whole, scales = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]["scales"]
         compare(network, "two steps", both, lambda run: pyramid_steps(*both, scales, run))

@@ -25,6 +25,8 @@ def compute(kind, network, run):
     """Results by the names they have in the file."""
     if kind in ("EncoderForecaster", "Pyramid", "Mlcast", "RecurrentForecaster"):
         return {"prediction": network(tensor(run["input"]), run["steps"])}
+    if kind == "RaftUpdate":
+        return updates(network, run)
     frames, states = tensor(run["input"]), [tensor(state) for state in run["states"]]
     expect_zeros_to_begin_with(kind, network, [frames, *map(tensor, run["more"])], states)
     if kind == "Recurrent":
@@ -33,6 +35,16 @@ def compute(kind, network, run):
     else:
         output, last = network(frames, states)
     return {"output": output} | {f"next_state.{layer}": state for layer, state in enumerate(last)}
+
+
+def updates(network, run):
+    """One update of RAFT after the other: the state and the flow go on."""
+    [net], inp, flow, steps = map(tensor, run["states"]), tensor(run["beside"]["inp"]), tensor(run["beside"]["flow"]), []
+    for corr in tensor(run["input"]):
+        net, delta_flow, mask = network(net, inp, corr, flow)
+        flow = flow + delta_flow
+        steps.append({"next_net": net, "delta_flow": delta_flow} | ({} if mask is None else {"mask": mask}))
+    return {name: torch.stack([step[name] for step in steps]) for name in steps[0]}
 
 
 def expect_zeros_to_begin_with(kind, network, inputs, states):

@@ -1,6 +1,7 @@
 //! Exported networks in ONNX Runtime, compared with ours: `cargo xtask onnx`.
 
 mod networks;
+mod raft_update;
 mod recurrent;
 mod written;
 

@@ -11,8 +11,8 @@ use convgru_model::{
     Tensor,
 };
 
-use super::recurrent;
 use super::written::{Network, Run};
+use super::{raft_update, recurrent};
 
 /// Steps, batch, height and width, the latter in patches where there are such.
 pub(super) const SIZES: [[usize; 4]; 2] = [[3, 1, 6, 10], [5, 3, 9, 4]];
@@ -69,6 +69,7 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
     for (name, config) in recurrent::all() {
         networks.push(recurrent::network(name, config)?);
     }
+    networks.extend(raft_update::all()?);
     Ok(networks)
 }
 

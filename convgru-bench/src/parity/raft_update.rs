@@ -1,6 +1,7 @@
 //! Update blocks of RAFT over some updates.
 
-use convgru_model::{RaftUpdate, RaftUpdateBlock, Scalar, Tensor};
+use convgru_model::import::detect;
+use convgru_model::{RaftUpdate, Scalar, Tensor};
 
 use super::{Errors, Record};
 use convgru_train::Result;
@@ -32,7 +33,10 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
 fn updates<T: Scalar>(record: &Record) -> Result<Vec<RaftUpdate<T>>> {
     let cast = |(name, tensor): (String, Tensor<f64>)| (name, tensor.cast());
     let tensors: Vec<(String, Tensor<T>)> = record.with_prefix("param.").into_iter().map(cast).collect();
-    let block = RaftUpdateBlock::from_named_tensors(&tensors)?;
+    let Some(found) = detect(tensors).networks.into_iter().next() else {
+        return Err(record.refuse("no update block is among its tensors".to_owned()));
+    };
+    let block = found.network.into_raft_update()?;
     let get = |name: &str| Ok::<Tensor<T>, convgru_train::Error>(record.tensor(name)?.cast());
     let (inp, corr) = (get("inp")?, get("corr")?);
     let (mut net, mut flow) = (get("net")?, get("flow")?);

@@ -6,7 +6,7 @@ use convgru_kernels::Scalar;
 
 use crate::config::ForecasterConfig;
 use crate::error::{Error, Result};
-use crate::import::network::{Hints, read};
+use crate::import::network::{Hints, raft_update, read};
 use crate::import::{NamedTensors, Origin};
 use crate::network::Network;
 use crate::parameters::Parameters;
@@ -39,7 +39,13 @@ use crate::tensor::{Tensor, expect_shape};
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 pub fn original<T: Scalar>(network: &Network<T>, origin: &Origin) -> Result<NamedTensors<T>> {
-    let tensors = match network {
+    let tensors = under_own_names(of_system(network, origin)?, origin)?;
+    Ok(NamedTensors { tensors, skipped: Vec::new() })
+}
+
+/// The tensors of a network under the names of its system.
+fn of_system<T: Scalar>(network: &Network<T>, origin: &Origin) -> Result<Vec<(String, Tensor<T>)>> {
+    match network {
         Network::Forecaster(network) => {
             let ForecasterConfig::Mlcast(config) = network.config() else {
                 let kind = network.config().kind();
@@ -48,7 +54,7 @@ pub fn original<T: Scalar>(network: &Network<T>, origin: &Origin) -> Result<Name
             if origin.system != super::MLCAST {
                 return refuse(origin, "its networks are no forecasters".to_owned());
             }
-            super::mlcast(config, network.parameters())?.tensors
+            Ok(super::mlcast(config, network.parameters())?.tensors)
         }
         Network::ConvGru(network) => {
             let named = network.parameters().to_named().into_iter();
@@ -56,11 +62,20 @@ pub fn original<T: Scalar>(network: &Network<T>, origin: &Origin) -> Result<Name
                 Some(rest) => (format!("stages.{rest}"), tensor),
                 None => (name, tensor),
             };
-            of_cells(&named.map(staged).collect::<Vec<_>>(), origin)?
+            of_cells(&named.map(staged).collect::<Vec<_>>(), origin)
         }
-        Network::Recurrent(network) => of_cells(network.parameters().named(), origin)?,
-    };
-    Ok(NamedTensors { tensors: under_own_names(tensors, origin)?, skipped: Vec::new() })
+        Network::Recurrent(network) => of_cells(network.parameters().named(), origin),
+        Network::RaftUpdate(block) => {
+            if origin.system != raft_update::SYSTEM {
+                return refuse(origin, "it has no place for an update block of RAFT".to_owned());
+            }
+            let mut tensors = of_system(block.cell(), &raft_update::origin_of_cell(origin))?;
+            block.for_each(&mut |name, tensor| {
+                tensors.extend(raft_update::system_name(name).map(|name| (name, tensor.clone())));
+            });
+            Ok(tensors)
+        }
+    }
 }
 
 /// The tensors of a system from the tensors of a network of cells. The reader of the system gives the place of each number.

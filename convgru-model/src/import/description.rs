@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use convgru_kernels::Scalar;
 use serde::{Deserialize, Serialize};
 
+use super::network::raft_update;
 use super::origin::Origin;
 use crate::error::{Error, Result};
 use crate::network::{Network, NetworkDescription};
@@ -27,6 +28,20 @@ pub struct NamedNetwork<T> {
     pub network: Network<T>,
     /// The layout of the network in its own program, if it comes from another program: [`export::original`](crate::export::original) writes it back.
     pub origin: Option<Origin>,
+}
+
+impl<T: Scalar> NamedNetwork<T> {
+    /// The recurrent cell of an update block of RAFT as a network of its own, a [`Network::ConvGru`] or a [`Network::Recurrent`]. Its origin is the
+    /// place of the cell in the file of the block.
+    ///
+    /// # Errors
+    /// [`Error::OtherNetwork`] if it is a network of another kind.
+    pub fn into_raft_cell(self) -> Result<Self> {
+        let block = self.network.into_raft_update()?;
+        let origin = self.origin.map(|origin| raft_update::origin_of_cell(&origin));
+        let name = origin.as_ref().and_then(|origin| origin.cells.first()).unwrap_or(&self.name).clone();
+        Ok(Self { name, network: block.cell().clone(), origin })
+    }
 }
 
 /// The networks of a file.

@@ -13,7 +13,9 @@ use convgru_model::import::{
     Detected, Direction, FileDescription, Incomplete, NEEDS_64_BITS, NamedNetwork, NamedTensors, Origin,
     SafetensorsWeights, detect, named_tensors, named_tensors_in_single_precision,
 };
-use convgru_model::{ForecasterConfig, Network, NetworkDescription, RaftUpdateBlock, Scalar, export};
+use convgru_model::{
+    ForecasterConfig, Network, NetworkDescription, Parameters, RaftUpdateConfig, Scalar, export,
+};
 use convgru_train::checkpoint::MAGIC;
 use convgru_train::printable::printable;
 use convgru_train::trainer::TrainedModel;
@@ -35,7 +37,8 @@ const SHOWN: usize = 4;
   convgru import --input mlcast.ckpt --preset mlcast --out mlcast.safetensors
 
 The written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, if a ConvGru can compute
-the cells, those of a Recurrent, `stages.0.input_weights`, if not, and those of a Forecaster for a network of mlcast.
+the cells, those of a Recurrent, `stages.0.input_weights`, if not, those of a Forecaster for a network of mlcast, and those of a
+RaftUpdateBlock for the update block of RAFT.
 If there are several networks, the name of each is the prefix of its tensors. The entry `convgru` of the metadata describes
 them as JSON: names, configurations, and places in the input, which `convgru export --layout original` needs.
 Weights do not hold the scale of the numbers. --preset mlcast sets the package's scale of rain (dBZ of Marshall and Palmer), and
@@ -79,11 +82,7 @@ impl Import {
         let bytes = read_file(&self.input)?;
         expect_foreign(&self.input, &bytes)?;
         // Trained models have numbers of 32 bits.
-        let weights = match &self.preset {
-            Some(_) => named_tensors_in_single_precision(&bytes).map(Weights::Single),
-            None => Weights::read(&bytes),
-        };
-        let weights = weights.with_context(|| printable(&self.input))?;
+        let weights = Weights::read(&bytes, self.preset.is_some()).with_context(|| printable(&self.input))?;
         drop(bytes);
         match weights {
             Weights::Single(weights) => self.import(weights),
@@ -97,7 +96,6 @@ impl Import {
         NamedTensors { tensors, skipped }: NamedTensors<T>,
     ) -> anyhow::Result<ExitCode> {
         let path = printable(&self.input);
-        let update_block = RaftUpdateBlock::prefix_among(&tensors);
         let mut found = detect(tensors);
         if !found.incomplete.is_empty() && !self.partial {
             // A tensor that cannot be read is missing, too.
@@ -124,8 +122,9 @@ impl Import {
                 groups(&found.left).join("; ")
             );
         }
+        let mut rounded = 0;
         match (&self.out, &self.preset) {
-            (Some(path), Some(_)) => self.write_trained(path, &found.networks)?,
+            (Some(path), Some(_)) => rounded = self.write_trained(path, &found.networks)?,
             (Some(path), None) => {
                 let bytes = export::networks(&found.networks)?;
                 out::expect_earlier(path, &bytes)?;
@@ -139,19 +138,20 @@ impl Import {
                 "input": self.input.to_string_lossy(),
                 "out": self.out.as_deref().map(Path::to_string_lossy),
                 "networks": FileDescription::of(&found.networks).networks,
-                "raft_update_block": update_block,
                 "incomplete": found.incomplete.iter().map(|incomplete| json!({
                     "cells": incomplete.cells, "reason": incomplete.reason,
                 })).collect::<Vec<_>>(),
+                "rounded": rounded,
                 "left": left.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }))
                     .collect::<Vec<_>>(),
             });
             output::json(&value)?;
         } else {
             output::result(&listing(&found))?;
-            if let Some(prefix) = update_block {
+            if rounded > 0 {
                 output::result(&format!(
-                    "{prefix}  the update block of RAFT, of which the cell alone is imported: RaftUpdateBlock of the library reads the whole of it from this file"
+                    "rounded to 32 bits: {}, which the file keeps in 64",
+                    output::counted(rounded, "number")
                 ))?;
             }
             if let Some(path) = &self.out {
@@ -163,8 +163,8 @@ impl Import {
 }
 
 impl Import {
-    /// Writes the only network, one of mlcast, as a model that was trained with the preset.
-    fn write_trained<T: Scalar>(&self, path: &Path, networks: &[NamedNetwork<T>]) -> anyhow::Result<()> {
+    /// Writes the only network, one of mlcast, as a model that was trained with the preset: how many of its numbers were rounded to 32 bits.
+    fn write_trained<T: Scalar>(&self, path: &Path, networks: &[NamedNetwork<T>]) -> anyhow::Result<usize> {
         let [NamedNetwork { network: Network::Forecaster(forecaster), .. }] = networks else {
             let names: Vec<String> = networks
                 .iter()
@@ -180,7 +180,13 @@ impl Import {
             .with_context(|| format!("{}: --preset mlcast", printable(&self.input)))?;
         let bytes = trained.to_safetensors()?;
         out::expect_earlier(path, &bytes)?;
-        Ok(write_atomically(path, &bytes)?)
+        write_atomically(path, &bytes)?;
+        let needs_more = |number: &&T| f64::from(number.to_f64() as f32) != number.to_f64();
+        let mut rounded = 0;
+        forecaster
+            .parameters()
+            .for_each(&mut |_, tensor| rounded += tensor.as_slice().iter().filter(needs_more).count());
+        Ok(rounded)
     }
 }
 
@@ -239,14 +245,14 @@ enum Weights {
 }
 
 impl Weights {
-    /// Reads a file of any format that is known.
-    fn read(bytes: &[u8]) -> convgru_model::Result<Self> {
+    /// Reads a file of any format that is known, in 32 bits if `prefers_single` and these hold every number.
+    fn read(bytes: &[u8], prefers_single: bool) -> convgru_model::Result<Self> {
         let single = named_tensors_in_single_precision(bytes)?;
         let count: usize = single.tensors.iter().map(|(_, tensor)| tensor.len()).sum();
         // Numbers of 64 bits that were left out are not counted; others have at least 16.
         let is_whole = single.skipped.iter().all(|(_, reason)| reason != NEEDS_64_BITS);
         let most = bytes.len() / if is_whole { 4 } else { 6 };
-        if count > most {
+        if count > most || (prefers_single && is_whole) {
             return Ok(Self::Single(single));
         }
         drop(single);
@@ -275,6 +281,9 @@ fn lines_of<T: Scalar>(NamedNetwork { name, network, origin }: &NamedNetwork<T>)
     let description = network.description();
     if let NetworkDescription::Forecaster(config) = &description {
         return vec![format!("{name}  {}", line_of_forecaster(config, system))];
+    }
+    if let NetworkDescription::RaftUpdate(config) = &description {
+        return vec![format!("{name}  {}", line_of_update_block(config, system))];
     }
     let Some(config) = description.recurrent() else { return Vec::new() };
     let direction = match origin.as_ref().and_then(|origin| origin.direction) {
@@ -351,6 +360,23 @@ fn line_of_forecaster(config: &ForecasterConfig, system: &str) -> String {
     };
     let channels = output::counted(config.image_channels(), "channel");
     format!("{kind}, frames of {channels}, {} parameters", config.parameter_count())
+}
+
+/// An update block of RAFT.
+fn line_of_update_block(config: &RaftUpdateConfig, system: &str) -> String {
+    let kernels: Vec<String> =
+        config.cell_kernels.iter().map(|[height, width]| format!("{height} x {width}")).collect();
+    let mask = match &config.mask {
+        Some([_, last]) => format!("a mask of {}", output::counted(last.channels, "channel")),
+        None => "no mask".to_owned(),
+    };
+    format!(
+        "an update block of {system}, a RaftUpdateBlock: state of {}, context of {}, {}, cell of kernel {}, {mask}",
+        output::counted(config.hidden_channels, "channel"),
+        output::counted(config.context_channels, "channel"),
+        output::counted(config.correlation_channels, "correlation"),
+        kernels.join(" then ")
+    )
 }
 
 /// What is not whole: cells and why.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, MAGIC, NamedTensor};
 use crate::config::RunConfig;
+use crate::frame_by_frame::reads_correlations;
 use crate::trainer::RunFolder;
 use crate::{Error, Result, read_file, write_atomically};
 
@@ -82,7 +83,12 @@ impl TrainedModel {
                 "the metadata has no `{DESCRIPTION_ENTRY}`; only models saved by this program can be used here"
             ))
         })?;
-        let training = description.training.ok_or_else(|| refuse(Self::NO_TRAINING.to_owned()))?;
+        let update_block = description.networks.iter().find_map(|described| match &described.network {
+            NetworkDescription::RaftUpdate(config) => Some(reads_correlations(config)),
+            _ => None,
+        });
+        let without_training = || update_block.unwrap_or_else(|| Self::NO_TRAINING.to_owned());
+        let training = description.training.ok_or_else(|| refuse(without_training()))?;
         let Training { config, step } = serde_json::from_value(training).map_err(|error| {
             refuse(format!("the training in `{DESCRIPTION_ENTRY}` of the metadata cannot be read: {error}"))
         })?;

@@ -269,7 +269,7 @@ fn nothing_is_written_where_something_is_wrong() {
             "--cells: the names are",
         ),
         ("--weights net.safetensors --out a.onnx --frames 2", "predicts no frames"),
-        ("--weights net.safetensors --out a.onnx --part encoder", "have no parts"),
+        ("--weights net.safetensors --out a.onnx --part encoder", "have no such part"),
         ("--checkpoint MODEL --out a.onnx --form step", "--part encoder or --part forecaster"),
         ("--checkpoint MODEL --out a.onnx --part encoder", "has --form step"),
         ("--checkpoint MODEL --out a.onnx --form step --part encoder --frames 2", "predicts one frame"),

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use convgru_model::import::NamedTensors;
-use convgru_model::{Tensor, export, import};
+use convgru_model::{Network, Tensor, export, import};
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::program::{convgru, folder, zip_of};
+use crate::program::{array, convgru, folder, zip_of};
 
 /// Writes tensors of 64 bits.
 fn write(path: &Path, tensors: &[(String, Tensor<f64>)]) {
@@ -413,7 +413,7 @@ fn weights_of_users_go_back_under_their_names() {
 }
 
 #[test]
-fn an_update_block_of_raft_is_named_beside_its_cell() {
+fn an_update_block_of_raft_is_imported_as_a_whole() {
     let folder = folder();
     let mut tensors = Vec::new();
     for (name, shape) in [
@@ -433,8 +433,51 @@ fn an_update_block_of_raft_is_named_beside_its_cell() {
     }
     write(&folder.path().join("raft.safetensors"), &tensors);
     let ran = convgru(folder.path(), "import --input raft.safetensors").succeeded();
-    assert!(ran.stdout.contains("module.update_block.gru.  1 cell of raft"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("module.update_block.  the update block of RAFT"), "{}", ran.stdout);
-    let json = convgru(folder.path(), "import --input raft.safetensors --json").succeeded().json();
-    assert_eq!(json["raft_update_block"], "module.update_block.");
+    let listed = "module.update_block.  an update block of raft_update, a RaftUpdateBlock: state of 4 channels, context of 3 channels, \
+                  6 correlations, cell of kernel 3 x 3, no mask";
+    assert!(ran.stdout.contains(listed), "{}", ran.stdout);
+    let json = convgru(folder.path(), "import --input raft.safetensors --out ours.safetensors --json")
+        .succeeded()
+        .json();
+    assert_eq!(json["networks"][0]["network"]["raft_update"]["hidden_channels"], 4);
+    let read =
+        |name: &str| import::named_tensors(&fs::read(folder.path().join(name)).unwrap()).unwrap().tensors;
+    let block: Network<f64> =
+        import::read(&fs::read(folder.path().join("ours.safetensors")).unwrap()).unwrap();
+    assert!(matches!(block, Network::RaftUpdate(_)), "{block:?}");
+    let original = "export --weights ours.safetensors --out theirs.safetensors --layout original";
+    convgru(folder.path(), original).succeeded();
+    let mut sorted = tensors.clone();
+    sorted.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut theirs = read("theirs.safetensors");
+    theirs.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(theirs, sorted);
+    // The cell alone, in its own layout and in another.
+    convgru(
+        folder.path(),
+        "export --weights ours.safetensors --out cell.safetensors --part cell --layout original",
+    )
+    .succeeded();
+    assert_eq!(read("cell.safetensors").len(), 6);
+    convgru(folder.path(), "export --weights ours.safetensors --out cell.onnx --part cell --form step")
+        .succeeded();
+    convgru(folder.path(), "export --weights ours.safetensors --out block.onnx --form step").succeeded();
+    array(&folder.path().join("frames.npy"), &[3, 8, 8], |i| i as f32);
+    for (command, told) in [
+        ("export --weights ours.safetensors --out no.onnx", "add --form step"),
+        ("export --weights ours.safetensors --out no.safetensors --part encoder", "no such part"),
+        (
+            "export --weights ours.safetensors --out no.safetensors --layout raft",
+            "the network is a RaftUpdateBlock",
+        ),
+        (
+            "predict --checkpoint ours.safetensors --input frames.npy --out no.npy",
+            "6 correlations of two pictures",
+        ),
+        ("eval --checkpoint ours.safetensors --data frames.npy", "6 correlations of two pictures"),
+        ("train --init-from ours.safetensors --data .", "--part cell"),
+    ] {
+        let ran = convgru(folder.path(), command);
+        assert!(ran.code != Some(0) && ran.stderr.contains(told), "{command}: {}", ran.stderr);
+    }
 }

@@ -17,6 +17,7 @@
 //! | [`forecaster()`] of a pyramid, [`Part::Forecast`] | `frames`, `steps` | `prediction` |
 //! | [`recurrent`], [`Form::Step`] | `input [N, C, H, W]` (of several `input.0`, ...), `state.0`, ..., `context.i [N, 3 hidden, H, W]` of cell i | `output` of the topmost stage, `next_state.0`, ... |
 //! | [`recurrent`], [`Form::Sequence`] | `input [T, N, C, H, W]`, `state.0`, ..., `context.i` | `output [T, N, C, H, W]` of the topmost stage, `next_state.0`, ... after the last frame |
+//! | [`raft_update`] | `net [N, hidden, H, W]`, `inp`, `corr`, `flow [N, 2, H, W]` | `next_net`, `delta_flow`, `mask` of a block that has one |
 //!
 //! Inputs and outputs have the order of the table. States before a first frame are zeros. A network without input has none here either, and its sequence takes the
 //! number of `steps` instead; a forecaster that reads nothing has no `frame`. A step of a pyramid's forecaster without a `frame` does not know
@@ -36,6 +37,7 @@ mod operators;
 mod patches;
 mod proto;
 mod pyramid;
+mod raft_update;
 mod recurrent;
 mod recurrent_forecaster;
 #[cfg(test)]
@@ -50,6 +52,7 @@ use crate::composed::Recurrent;
 use crate::error::Result;
 use crate::forecaster::Forecaster;
 use crate::fused::ConvGru;
+use crate::raft::RaftUpdateBlock;
 
 /// The bytes of an ONNX file of a stack of cells.
 ///
@@ -86,6 +89,34 @@ pub fn conv_gru<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> 
 /// ```
 pub fn recurrent<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8>> {
     recurrent::write(network, form)
+}
+
+/// The bytes of an ONNX file of an update block of RAFT: one update.
+///
+/// # Errors
+/// [`Error::FileTooLarge`](crate::Error::FileTooLarge) if the weights are more than a file of this format can hold.
+///
+/// ```
+/// use convgru_model::{RaftConvolution, RaftUpdateBlock, RaftUpdateConfig, Tensor, export::onnx};
+///
+/// let convolution = |channels| RaftConvolution { channels, kernel_size: [3, 3] };
+/// let config = RaftUpdateConfig {
+///     correlation_channels: 9,
+///     context_channels: 4,
+///     hidden_channels: 6,
+///     correlations: vec![convolution(5)],
+///     flow: [convolution(4), convolution(3)],
+///     joint: convolution(7),
+///     cell_kernels: vec![[3, 3]],
+///     flow_head: [convolution(8), convolution(2)],
+///     mask: None,
+/// };
+/// let block = RaftUpdateBlock::<f32>::from_tensors(config, &mut |_, shape| Ok(Tensor::zeros(shape)))?;
+/// assert!(onnx::raft_update(&block)?.len() > 4 * 3 * 6 * (6 + 4 + 7 + 2) * 9);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+pub fn raft_update<T: Scalar>(block: &RaftUpdateBlock<T>) -> Result<Vec<u8>> {
+    raft_update::write(block)
 }
 
 /// The bytes of an ONNX file of a network that continues frames, or a part of it.

@@ -7,7 +7,7 @@ use prost::Message;
 use super::graph::{Constants, Graph};
 use super::model::{About, encode};
 use super::proto::{Dimension, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
-use super::{Form, OPSET, Part, conv_gru, forecaster};
+use super::{Form, OPSET, Part, conv_gru, forecaster, raft_update};
 use crate::composed::{CellConfig, CellKind, ConvStageConfig, Normalization, Stage, Wiring};
 use crate::config::{
     ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig, MlcastConfig, PyramidConfig,
@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::forecaster::Forecaster;
 use crate::fused::ConvGru;
 use crate::parameters::Parameters;
+use crate::raft::{RaftConvolution, RaftUpdateBlock, RaftUpdateConfig};
 use crate::tensor::Tensor;
 
 fn stack(config: ConvGruConfig, form: Form) -> ModelProto {
@@ -512,4 +513,41 @@ fn a_mask_is_read_and_is_one_for_what_was_predicted() {
         outputs.contains(&"forecaster_step/next_patches[batch,8,rows,columns]".to_owned()),
         "{outputs:?}"
     );
+}
+
+#[test]
+fn an_update_block_has_its_inputs_and_the_next_state_flow_and_mask() {
+    let convolution = |channels, size| RaftConvolution { channels, kernel_size: [size, size] };
+    let config = RaftUpdateConfig {
+        correlation_channels: 9,
+        context_channels: 3,
+        hidden_channels: 4,
+        correlations: vec![convolution(6, 1), convolution(5, 3)],
+        flow: [convolution(5, 7), convolution(4, 3)],
+        joint: convolution(5, 3),
+        cell_kernels: vec![[1, 5], [5, 1]],
+        flow_head: [convolution(6, 3), convolution(2, 3)],
+        mask: Some([convolution(5, 3), convolution(36, 1)]),
+    };
+    let block =
+        RaftUpdateBlock::<f32>::from_tensors(config.clone(), &mut |_, shape| Ok(Tensor::zeros(shape)))
+            .unwrap();
+    let model = decode(&raft_update(&block).unwrap());
+    let image = |name: &str, channels: usize| format!("{name}[batch,{channels},height,width]");
+    assert_eq!(
+        values(&graph(&model).input),
+        [image("net", 4), image("inp", 3), image("corr", 9), image("flow", 2)]
+    );
+    assert_eq!(
+        values(&graph(&model).output),
+        [image("next_net", 4), image("delta_flow", 2), image("mask", 36)]
+    );
+    assert_eq!(constant(graph(&model), "motion_encoder.flow.0.weight").dims, [5, 2, 7, 7]);
+    assert_eq!(constant(graph(&model), "mask.1.bias").dims, [36]);
+    let written: RaftUpdateConfig = serde_json::from_str(&model.metadata_props[3].value).unwrap();
+    assert_eq!(written, config);
+    let without = RaftUpdateConfig { mask: None, ..config };
+    let block =
+        RaftUpdateBlock::<f32>::from_tensors(without, &mut |_, shape| Ok(Tensor::zeros(shape))).unwrap();
+    assert_eq!(values(&graph(&decode(&raft_update(&block).unwrap())).output).len(), 2);
 }

@@ -6,6 +6,7 @@ use convgru_kernels::Scalar;
 
 use super::fire_net;
 use super::imported::Hints;
+use super::raft_update;
 use super::systems::read;
 use crate::error::{Error, Result};
 use crate::import::layout::stacking::Incomplete;
@@ -159,7 +160,7 @@ const PATTERNS: &[Pattern] = &[
 ];
 
 /// A tensor with its place in the file.
-type Placed<T> = (usize, (String, Tensor<T>));
+pub(super) type Placed<T> = (usize, (String, Tensor<T>));
 
 /// The system whose names many networks have that are none of its.
 const COMMON: &str = "jhhuang96";
@@ -210,6 +211,7 @@ pub(in crate::import) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) ->
         groups.into_iter().map(|(pattern, prefixes)| (pattern, owned(&prefixes))).collect();
     // What is found leaves the rest, and what is not comes back to its place.
     let mut rest: Vec<Placed<T>> = tensors.into_iter().enumerate().collect();
+    rest = raft_update::take_blocks(rest, &mut found);
     rest = fire_nets(rest, &mut found);
     for (pattern, prefixes) in groups {
         let is_part = |(_, (name, _)): &Placed<T>| {

@@ -31,6 +31,7 @@ mod fire_net;
 mod imported;
 mod layouts;
 mod mapping;
+pub(crate) mod raft_update;
 mod systems;
 
 pub use self::imported::{Hints, Imported};

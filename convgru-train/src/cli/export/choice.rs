@@ -53,10 +53,18 @@ impl Choice {
     /// What the options ask for; an error where one has no meaning beside the others.
     pub(super) fn of(export: &Export) -> anyhow::Result<Self> {
         let trained = export.checkpoint.is_some();
-        anyhow::ensure!(
-            trained || export.part.is_none(),
-            "--part: --weights hold networks without a training, which have no parts"
-        );
+        match export.part {
+            Some(Part::Cell) => anyhow::ensure!(
+                !trained,
+                "--part cell: it is of an update block of RAFT in --weights, and a trained model has none"
+            ),
+            Some(part) => anyhow::ensure!(
+                trained,
+                "--part {}: --weights hold networks without a training, which have no such part",
+                part.name()
+            ),
+            None => {}
+        }
         let extension = export.out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("onnx") => Self::onnx(export, trained).map(Self::Onnx),

@@ -34,7 +34,7 @@ pub(super) use weights::LAYOUT_ENTRY;
   convgru export --checkpoint runs/quick/model.safetensors --out step.onnx --form step --part encoder
   convgru export --weights raft.safetensors --out raft.onnx --form step
   convgru export --weights raft.safetensors --out theirs.safetensors --layout original
-  convgru export --weights raft.safetensors --out theirs.safetensors --layout raft --cells update_block.gru
+  convgru export --weights raft.safetensors --out cell.safetensors --part cell --layout raft --cells gru
   convgru export --checkpoint runs/rain --out theirs.safetensors --layout mlcast --cells network")]
 #[command(group(ArgGroup::new("source").args(["checkpoint", "weights"]).required(true)))]
 pub(crate) struct Export {
@@ -50,7 +50,7 @@ pub(crate) struct Export {
     /// ONNX: one step with states in and out, or a whole sequence [default: sequence]
     #[arg(long, value_enum)]
     form: Option<Form>,
-    /// Write only this stack of a trained model; the kind recurrent has no parts
+    /// Write only this part: encoder and forecaster are stacks of a trained model, cell is the recurrent cell of an update block of RAFT in --weights
     #[arg(long, value_enum)]
     part: Option<Part>,
     /// ONNX: number of frames that a trained model predicts without the input `steps` [default: data.output_frames of the training]
@@ -80,13 +80,15 @@ enum Form {
     Sequence,
 }
 
-/// A stack of a trained model.
+/// A part of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// The stack that reads frames
     Encoder,
     /// The stack that continues them; in ONNX with the layer that turns its state into a frame
     Forecaster,
+    /// The recurrent cell of an update block of RAFT
+    Cell,
 }
 
 impl Part {
@@ -94,6 +96,7 @@ impl Part {
         match self {
             Self::Encoder => "encoder",
             Self::Forecaster => "forecaster",
+            Self::Cell => "cell",
         }
     }
 }

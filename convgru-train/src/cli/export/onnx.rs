@@ -36,6 +36,7 @@ fn of_step(trained: &TrainedModel, part: Option<Part>) -> anyhow::Result<Written
         (None, false) => (onnx::Part::ForecasterStep, "network", forecaster_notes(model)),
         (Some(Part::Encoder), true) => (onnx::Part::EncoderStep, "encoder", encoder_notes(model)),
         (Some(Part::Forecaster), true) => (onnx::Part::ForecasterStep, "forecaster", forecaster_notes(model)),
+        (Some(Part::Cell), true) => anyhow::bail!("--part cell: a trained model has no update block of RAFT"),
         (None, true) => {
             return Err(exit_codes::wrong_argument(anyhow::anyhow!(
                 "--form step: a network of the kind {kind} has a step of each of its two parts; choose --part encoder or --part forecaster"
@@ -77,6 +78,29 @@ fn of_network(network: &Network<f64>, form: Form) -> anyhow::Result<Written> {
                 notes: vec![
                     "inputs: input, state.0, ..., context.i where cell i sees one".to_owned(),
                     "outputs: output of the topmost stage, next_state.0, ...".to_owned(),
+                ],
+            })
+        }
+        Network::RaftUpdate(block) => {
+            anyhow::ensure!(
+                form == onnx::Form::Step,
+                "an update block of RAFT is written as one update, because its correlations depend on the flow before; add --form step"
+            );
+            let config = block.config();
+            let mask = config
+                .mask
+                .map(|[_, last]| format!(", mask [N, {}, H, W]", last.channels))
+                .unwrap_or_default();
+            let hidden = config.hidden_channels;
+            Ok(Written {
+                bytes: onnx::raft_update(block)?,
+                what: format!("one update of RAFT, ONNX opset {OPSET}"),
+                notes: vec![
+                    format!(
+                        "inputs: net [N, {hidden}, H, W], inp [N, {}, H, W], corr [N, {}, H, W], flow [N, 2, H, W]",
+                        config.context_channels, config.correlation_channels
+                    ),
+                    format!("outputs: next_net [N, {hidden}, H, W], delta_flow [N, 2, H, W]{mask}"),
                 ],
             })
         }

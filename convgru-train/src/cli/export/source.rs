@@ -31,6 +31,7 @@ pub(super) fn part_of(trained: &TrainedModel, part: Part) -> anyhow::Result<Name
     let config = match part {
         Part::Encoder => model.encoder(),
         Part::Forecaster => model.forecaster(),
+        Part::Cell => anyhow::bail!("--part cell: a trained model has no update block of RAFT"),
     };
     let mut tensors = tensors_under(trained, &format!("{}.", part.name()));
     let network = ConvGru::from_tensors(config, &mut |name, _| take(&mut tensors, name))?;
@@ -47,8 +48,14 @@ impl ExportSource {
                     anyhow::bail!("{}: it is a trained model, for --checkpoint", printable(weights))
                 }
                 ModelFile::Networks(networks) => {
-                    let network = one_of(networks, export.stack.as_deref());
-                    Ok(Self::Network(Box::new(network.with_context(|| printable(weights))?)))
+                    let mut network =
+                        one_of(networks, export.stack.as_deref()).with_context(|| printable(weights))?;
+                    if export.part == Some(Part::Cell) {
+                        network = network
+                            .into_raft_cell()
+                            .with_context(|| format!("{}: --part cell", printable(weights)))?;
+                    }
+                    Ok(Self::Network(Box::new(network)))
                 }
             },
             (None, None) => anyhow::bail!("--checkpoint or --weights is needed"),

@@ -23,6 +23,10 @@ impl Stack {
             Network::Recurrent(_) => {
                 Err(refuse("is a network of composed cells beside others; write it into a file of its own"))
             }
+            Network::RaftUpdate(_) => Err(refuse(
+                "is an update block of RAFT, whose inputs are correlations of two pictures: it does not train. `convgru export --part cell` writes \
+                 its recurrent cell, which a training can begin with",
+            )),
             Network::Forecaster(_) => {
                 Err(refuse("is a whole network beside others; write it into a file of its own"))
             }
