@@ -14,7 +14,7 @@ impl TrainedModel {
     /// of the ensemble, by default the number of the preset; a single member reads no noise. Numbers of 64 bits are rounded to 32.
     ///
     /// # Errors
-    /// [`Error::Data`] for a network of another kind or with frames of several channels; [`Error::Config`] for a number of members out of its range.
+    /// [`Error::Data`] for a network of another kind, with frames of several channels or with numbers that are too large for 32 bits; [`Error::Config`] for a number of members out of its range.
     ///
     /// ```
     /// use convgru_model::{Forecaster, MlcastConfig};
@@ -57,6 +57,15 @@ impl TrainedModel {
                 |tensor: &Tensor<T>| tensor.as_slice().iter().map(|own| own.to_f64() as f32).collect();
             Tensor::from_vec(shape, named.next().map_or(Vec::new(), |(_, tensor)| rounded(&tensor)))
         })?;
+        let mut too_large = None;
+        model.parameters().for_each(&mut |name, tensor| {
+            if !tensor.is_finite() {
+                too_large.get_or_insert_with(|| name.to_owned());
+            }
+        });
+        if let Some(name) = too_large {
+            return refuse(format!("has weights `{name}` with numbers that are too large for 32 bits"));
+        }
         Ok(Self { model, config, step: 0 })
     }
 }

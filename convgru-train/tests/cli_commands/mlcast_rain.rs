@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use convgru_model::{Forecaster, MlcastConfig, export};
+use convgru_model::import::NamedTensors;
+use convgru_model::{Forecaster, MlcastConfig, Parameters, export};
 use convgru_train::ReadBudget;
 use convgru_train::dataset::read_numbers;
 use convgru_train::trainer::TrainedModel;
+use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use crate::forecasts::composite;
@@ -282,6 +284,65 @@ fn an_imported_network_of_the_package_forecasts_rain_with_the_scale_of_the_prese
     let back = convgru_model::import::named_tensors(&fs::read(path("back.safetensors")).unwrap()).unwrap();
     let given = convgru_model::import::named_tensors(&fs::read(path("theirs.safetensors")).unwrap()).unwrap();
     assert_eq!(back.tensors, given.tensors);
+}
+
+#[test]
+fn a_checkpoint_of_the_package_in_any_precision_becomes_a_trained_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let config = MlcastConfig { blocks: 2, ..MlcastConfig::default() };
+    let theirs = Forecaster::<f32>::new(config.clone(), 4).unwrap();
+    let written = export::mlcast(&config, theirs.parameters()).unwrap().tensors;
+    // Zeros are the same in every precision.
+    let is_other = |number: &&f32| **number != 0.0;
+    let count: usize =
+        written.iter().map(|(_, tensor)| tensor.as_slice().iter().filter(is_other).count()).sum();
+    let import = "import --input theirs.safetensors --preset mlcast --members 1 --out ours.safetensors";
+    let mut expected = None;
+    // Of 64 bits, every number a little away from one of 32 bits; then numbers that 32, and that 16 bits hold.
+    for (dtype, away, rounded) in
+        [(Dtype::F64, 1.0 + 1e-12, count), (Dtype::F64, 1.0, 0), (Dtype::BF16, 1.0, 0)]
+    {
+        let bytes = |tensor: &convgru_model::Tensor<f32>| -> Vec<u8> {
+            let number = |number: f32| match dtype {
+                Dtype::BF16 => number.to_le_bytes()[2..].to_vec(),
+                _ => (f64::from(number) * away).to_le_bytes().to_vec(),
+            };
+            tensor.as_slice().iter().flat_map(|&own| number(own)).collect()
+        };
+        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = written
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.shape().to_vec(), bytes(tensor)))
+            .collect();
+        let views = bytes.iter().map(|(name, shape, bytes)| {
+            (name.as_str(), TensorView::new(dtype, shape.clone(), bytes).unwrap())
+        });
+        fs::write(path("theirs.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
+        let value = convgru(folder.path(), &format!("{import} --json")).succeeded().json();
+        assert_eq!(
+            (value["rounded"].as_u64(), value["left"].as_array().map(Vec::len)),
+            (Some(rounded as u64), Some(0))
+        );
+        let trained = TrainedModel::read(&path("ours.safetensors")).unwrap();
+        if dtype == Dtype::F64 {
+            for ((name, ours), (_, theirs)) in
+                trained.model.parameters().to_named().iter().zip(theirs.parameters().to_named())
+            {
+                let close = |(one, other): (&f32, &f32)| (one - other).abs() < 1e-10;
+                assert!(ours.as_slice().iter().zip(theirs.as_slice()).all(close), "{name}");
+            }
+            expected = Some(trained);
+        }
+    }
+    assert!(expected.is_some());
+    let shape = written[0].1.shape().to_vec();
+    let mut large: Vec<_> =
+        written.iter().map(|(name, tensor)| (name.clone(), tensor.cast::<f64>())).collect();
+    large[0].1 = convgru_model::Tensor::from_fn(&shape, |_| 1e300);
+    let large = NamedTensors { tensors: large, skipped: Vec::new() };
+    fs::write(path("theirs.safetensors"), export::to_safetensors(&large, &[]).unwrap()).unwrap();
+    let ran = convgru(folder.path(), import);
+    assert!(ran.code == Some(1) && ran.stderr.contains("too large for 32 bits"), "{ran:?}");
 }
 
 /// A training keeps the blocks of the file beside `--set model.members`, and warns where rain or the network mean something else.
