@@ -46,7 +46,7 @@ pub(super) fn open(
     let found = Found::new(data.on_corrupt, config, folder, data.budget())?;
     found.expected(data)?;
     let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
-    found.dataset(data, parts.of(split), split, seed)
+    found.dataset(data, parts.of(split), Measured::Split(split, seed))
 }
 
 /// Opens all splits of the radar files in a folder, which are looked for once.
@@ -62,11 +62,12 @@ pub(super) fn open_splits(
     let found = Found::new(data.on_corrupt, config, folder, data.budget())?;
     found.expected(data)?;
     let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
-    let open = |split| found.dataset(data, parts.of(split), split, seed);
+    let open = |split| found.dataset(data, parts.of(split), Measured::Split(split, seed));
     Ok([open(Split::Train)?, open(Split::Validation)?, open(Split::Test)?])
 }
 
-/// Opens all events of the radar files in a folder as a test set.
+/// Opens all events of the radar files in a folder as a test set: at most `data.test_sequences` sequences. Frames that are lower or narrower than the
+/// parts of the configuration are whole. Warnings tell both.
 ///
 /// # Errors
 /// As [`open`].
@@ -74,7 +75,16 @@ pub(super) fn open_whole(data: &DataConfig, config: &RadarConfig, folder: &Path)
     let found = Found::new(data.on_corrupt, config, folder, data.budget())?;
     found.expected(data)?;
     let part = Parts::whole(&found.timeline, data.steps(), &printable(folder))?;
-    found.dataset(data, &part, Split::Test, 0)
+    found.dataset(data, &part, Measured::Everything)
+}
+
+/// The frames that a data set is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measured {
+    /// The frames of a split; a seed draws the sequences of a training.
+    Split(Split, u64),
+    /// All frames, for a measurement of a trained model.
+    Everything,
 }
 
 /// The radar files of a folder.
@@ -131,7 +141,11 @@ impl<'a> Found<'a> {
     }
 
     /// The sequences of some of their frames, as those of a split are chosen.
-    fn dataset(&self, data: &DataConfig, part: &Part, split: Split, seed: u64) -> Result<WindowDataset> {
+    fn dataset(&self, data: &DataConfig, part: &Part, measured: Measured) -> Result<WindowDataset> {
+        let (split, seed) = match measured {
+            Measured::Split(split, seed) => (split, seed),
+            Measured::Everything => (Split::Test, 0),
+        };
         let (config, folder, format, timeline) = (self.config, self.folder, self.format, &self.timeline);
         let what = printable(folder);
         let mut found = self.expected(data)?;
@@ -161,17 +175,27 @@ impl<'a> Found<'a> {
         {
             (found.spacing, found.spacing_unit) = (length, unit.into());
         }
-        let size = if config.crop == [0, 0] { [first.shape[1], first.shape[2]] } else { config.crop };
-        if let Some(clip) = clips.iter().find(|clip| clip.shape[1] < size[0] || clip.shape[2] < size[1]) {
-            return error(format!(
-                "{} has frames of {} x {} pixels after downsampling by {}, smaller than the {} x {} of data.radar.crop; take \
-             smaller parts or a smaller data.radar.downsample",
-                clip.name, clip.shape[1], clip.shape[2], config.downsample, size[0], size[1]
+        let (whole, [rows, columns]) = ([first.shape[1], first.shape[2]], config.crop);
+        let smaller = clips.iter().find(|clip| clip.shape[1] < rows || clip.shape[2] < columns);
+        // A model is measured on frames that are smaller than the parts of its training, too.
+        let takes_whole = config.crop == [0, 0] || (measured == Measured::Everything && smaller.is_some());
+        let size = if takes_whole { whole } else { config.crop };
+        let mut told = Vec::new();
+        if let Some(clip) = smaller {
+            if measured != Measured::Everything {
+                return error(format!(
+                    "{} has frames of {} x {} pixels after downsampling by {}, smaller than the {rows} x {columns} of data.radar.crop; take \
+                     smaller parts or a smaller data.radar.downsample",
+                    clip.name, clip.shape[1], clip.shape[2], config.downsample
+                ));
+            }
+            told.push(format!(
+                "{} has frames of {} x {} pixels after downsampling by {}, smaller than the {rows} x {columns} of data.radar.crop; the model is \
+                 measured on whole frames",
+                clip.name, clip.shape[1], clip.shape[2], config.downsample
             ));
         }
-        if config.crop == [0, 0]
-            && let Some(clip) = clips.iter().find(|clip| clip.shape[1..] != size)
-        {
+        if takes_whole && let Some(clip) = clips.iter().find(|clip| clip.shape[1..] != size) {
             return error(format!(
                 "{} has frames of {} x {} pixels and {} of {} x {}; set data.radar.crop to a size that fits in both",
                 first.name, size[0], size[1], clip.name, clip.shape[1], clip.shape[2]
@@ -200,6 +224,12 @@ impl<'a> Found<'a> {
                         filter.measured, filter.rain
                     ));
                 }
+                if measured == Measured::Everything && listed.len() == data.sequences(split) {
+                    told.push(format!(
+                        "the model is measured on {} of {what}, evenly over time: data.{split}_sequences of its training allows no more",
+                        counted(listed.len(), "sequence")
+                    ));
+                }
                 Selection::Fixed(listed)
             }
         };
@@ -215,7 +245,7 @@ impl<'a> Found<'a> {
             selection,
             quantity: config.quantity(Some(timeline.step as f64)),
             has_missing: true,
-            warnings: files_left_out.chain(frames_left_out).collect(),
+            warnings: files_left_out.chain(frames_left_out).chain(told).collect(),
         };
         dataset.name = described(&dataset, format.name(), &short(folder), split);
         Ok(dataset)

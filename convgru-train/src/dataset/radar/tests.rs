@@ -343,3 +343,46 @@ fn links_back_into_the_folder_count_no_frame_again() {
     symlink("loop", folder.path().join("loop")).unwrap();
     assert!(matches!(open_all(&small(), folder.path()), Err(Error::Io { .. })));
 }
+
+/// A model is measured on frames that are smaller than the parts of its training, as on other frames.
+#[test]
+fn frames_smaller_than_the_parts_are_measured_whole_and_train_nothing() {
+    let folder = two_events();
+    let of = |crop: [usize; 2], test_sequences: usize| DataConfig {
+        source: Source::Radar(RadarConfig {
+            crop,
+            minimum_measured: 0.0,
+            minimum_rain: 0.0,
+            ..settings(&small()).clone()
+        }),
+        test_sequences,
+        ..small()
+    };
+    for (crop, told) in [([13, 8], "smaller than the 13 x 8"), ([8, 64], "smaller than the 8 x 64")] {
+        let whole = open_all(&of(crop, 1000), folder.path()).unwrap();
+        assert_eq!(whole.frame_shape(), [1, 12, 10]);
+        let warnings = whole.warnings().join("; ");
+        assert!(
+            warnings.contains("12 x 10 pixels after downsampling by 2") && warnings.contains(told),
+            "{warnings}"
+        );
+        assert!(warnings.contains("measured on whole frames"), "{warnings}");
+        // One place in each frame.
+        let windows: usize = whole.source.clips.iter().map(|clip| clip.len() - 3).sum();
+        assert_eq!(whole.len(), windows);
+        for split in [Split::Train, Split::Test] {
+            let error = open_split(&of(crop, 1000), folder.path(), split, 3).err().unwrap().to_string();
+            assert!(error.contains(told) && error.contains("take smaller parts"), "{error}");
+        }
+    }
+    let fitting = open_all(&of([12, 10], 1000), folder.path()).unwrap();
+    assert!(fitting.warnings().is_empty(), "{:?}", fitting.warnings());
+    // Fewer sequences than there are, and the warning has the number.
+    let few = open_all(&of([12, 10], 5), folder.path()).unwrap();
+    assert_eq!(few.len(), 5);
+    let warnings = few.warnings().join("; ");
+    assert!(
+        warnings.contains("measured on 5 sequences") && warnings.contains("data.test_sequences"),
+        "{warnings}"
+    );
+}
