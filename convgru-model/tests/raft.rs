@@ -91,7 +91,7 @@ fn found(tensors: &Named) -> NamedNetwork<f64> {
 }
 
 fn block(tensors: &Named) -> RaftUpdateBlock<f64> {
-    found(tensors).network.into_raft_update().unwrap()
+    found(tensors).network.into_raft_update().expect("it is a block")
 }
 
 /// State, context, correlations and flow of two samples.

@@ -45,10 +45,17 @@ pub fn expect_writable(out: &Path, input: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) for such a file.
 pub(super) fn expect_forecast(file: &Path) -> Result<()> {
-    let is_ours = || text_of_file(file, "source").is_some_and(|source| source.starts_with(OURS));
-    match file.symlink_metadata().is_err() || is_ours() {
+    expect_earlier(file, || text_of_file(file, "source"))
+}
+
+/// Refuses a path where something exists whose attribute `source` does not name this program.
+///
+/// # Errors
+/// [`Error::Format`](crate::Error::Format) for such a path.
+pub(super) fn expect_earlier(path: &Path, source: impl FnOnce() -> Option<String>) -> Result<()> {
+    match path.symlink_metadata().is_err() || source().is_some_and(|source| source.starts_with(OURS)) {
         true => Ok(()),
-        false => Err(refused(file, "holds something else than a forecast of an earlier run")),
+        false => Err(refused(path, "holds something else than a forecast of an earlier run")),
     }
 }
 

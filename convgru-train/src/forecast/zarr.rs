@@ -9,7 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 
-use super::{CfDataset, CfValues, CfVariable, OURS};
+use super::replaced::expect_earlier;
+use super::{CfDataset, CfValues, CfVariable};
 use crate::atomic_folder::write_folder;
 use crate::dataset::{Attribute, AttributeValue};
 use crate::interrupt::Writing;
@@ -27,7 +28,7 @@ const METADATA: &str = "zarr.json";
 /// # Errors
 /// [`Error::Format`] if something else is there, [`Error::Io`] if it cannot be written.
 pub(super) fn write(store: &Path, dataset: &CfDataset<'_>) -> Result<()> {
-    expect_replaceable(store)?;
+    expect_earlier(store, || source_of(store))?;
     write_folder(store, &mut |staging, writing| {
         let mut consolidated = Map::new();
         for variable in &dataset.variables {
@@ -164,20 +165,11 @@ fn attributes(attributes: &[Attribute]) -> Map<String, Value> {
     said.filter(|(_, value)| !value.is_null() && *value != json!([]) && *value != json!("")).collect()
 }
 
-/// Refuses a path where something else than an earlier forecast lies.
-fn expect_replaceable(store: &Path) -> Result<()> {
-    if !store.exists() {
-        return Ok(());
-    }
-    let root = std::fs::read(store.join(METADATA))
-        .ok()
-        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    let source = root.as_ref().and_then(|root| root.get("attributes")?.get("source")?.as_str());
-    if source.is_some_and(|source| source.starts_with(OURS)) {
-        return Ok(());
-    }
-    let reason = "holds something else than a forecast of an earlier run; give another path";
-    Err(Error::Format { path: store.into(), reason: reason.into() })
+/// The attribute `source` of a store.
+fn source_of(store: &Path) -> Option<String> {
+    let bytes = std::fs::read(store.join(METADATA)).ok()?;
+    let root: Value = serde_json::from_slice(&bytes).ok()?;
+    root.get("attributes")?.get("source")?.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]

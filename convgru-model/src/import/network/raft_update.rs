@@ -71,8 +71,8 @@ pub(crate) fn origin_of_cell(origin: &Origin) -> Origin {
     let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
     let first = names.first().copied().unwrap_or_default();
     let is_shared = |end: &usize| names.iter().all(|name| name.get(..*end) == first.get(..*end));
-    let dots = first.match_indices('.').map(|(at, _)| at + 1).filter(is_shared);
-    let prefix = first[..dots.last().unwrap_or(0)].to_owned();
+    let mut dots = first.match_indices('.').map(|(at, _)| at + 1).filter(is_shared);
+    let prefix = first[..dots.next_back().unwrap_or(0)].to_owned();
     let folded = |name: &&String| tensors.iter().any(|tensor| tensor.name == **name);
     let weight_norm = origin.weight_norm.iter().filter(folded).cloned().collect();
     Origin {
