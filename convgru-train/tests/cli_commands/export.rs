@@ -286,7 +286,7 @@ fn nothing_is_written_where_something_is_wrong() {
             "no extension",
             "is for .",
             "predicts",
-            "have no parts",
+            "have no such part",
             "--cells: the names",
             "--part encoder or",
             "has --form",
