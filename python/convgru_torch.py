@@ -565,10 +565,16 @@ class RecurrentForecaster(nn.Module):
         self.body = Recurrent({"stages": config["stages"], "wiring": config["wiring"]}, own)
 
     def forward(self, frames, steps):
-        """[T, N, C, H, W] to the next frames [steps, N, C, H, W]."""
+        """[T, N, C, H, W] to the next frames [steps, N, C, H, W]; with input_channels to the images of the last steps frames."""
         states, predicted = None, []
+        images = bool(self.config.get("input_channels"))
         for frame in frames:
             x, states = self.body.step(F.pixel_unshuffle(frame, self.patch), states)
+            if images:
+                x = torch.sigmoid(x) if self.config["output_activation"] == "sigmoid" else x
+                predicted.append(F.pixel_shuffle(x, self.patch))
+        if images:
+            return torch.stack(predicted[len(predicted) - steps :])
         for step in range(steps):
             if step > 0:
                 x, states = self.body.step(x, states)

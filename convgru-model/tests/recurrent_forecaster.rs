@@ -222,3 +222,93 @@ fn spectral_norms_follow_the_weights() {
         network.forward(&frames, 1).unwrap();
     }
 }
+
+/// Networks that read frames of five channels and give an image of one channel for each of them.
+fn networks_of_images<T: Scalar>() -> Vec<Forecaster<T>> {
+    let convolution = |in_channels, out_channels, activation| ConvStageConfig {
+        in_channels,
+        out_channels,
+        activation,
+        ..Default::default()
+    };
+    let of_patch = |patch: usize, output_activation| {
+        let cell = CellConfig { dropout: 0.2, ..CellConfig::new(6, 6) };
+        let stages = vec![
+            Stage::Convolution(convolution(5 * patch * patch, 6, Activation::Relu)),
+            Stage::Cell(cell),
+            Stage::Residual(convolution(6, 6, Activation::Relu)),
+            Stage::Cell(CellConfig { kind: CellKind::Lstm, ..CellConfig::new(6, 6) }),
+            Stage::Convolution(convolution(6, patch * patch, Activation::Identity)),
+        ];
+        let config = RecurrentForecasterConfig {
+            input_channels: 5,
+            patch,
+            output_activation,
+            stages,
+            ..Default::default()
+        };
+        let mut network = Forecaster::new(config, 7).unwrap();
+        fill_biases(network.parameters_mut());
+        network
+    };
+    vec![of_patch(1, OutputActivation::Identity), of_patch(2, OutputActivation::Sigmoid)]
+}
+
+#[test]
+fn an_image_for_each_input_frame_has_the_same_bits_in_every_pass() {
+    let frames = noise::<f32>(&[6, 2, 5, 8, 10], 3);
+    for mut network in networks_of_images() {
+        assert!(!network.config().reads_predictions() && !network.config().has_mask_channel());
+        let expected = network.forward(&frames, 6).unwrap();
+        assert_eq!(expected.shape(), [6, 2, 1, 8, 10]);
+        let last = network.forward(&frames, 2).unwrap();
+        assert_eq!(bits_of(&last), bits_of(&expected)[4 * 160..]);
+        let mut stream = network.prepare().unwrap().stream(2, 8, 10).unwrap();
+        for t in 0..6 {
+            stream.read(&frames.index(t)).unwrap();
+            assert_eq!(stream.forecast(1).unwrap().as_slice(), expected.slice(t), "frame {t}");
+        }
+        let error = stream.forecast(2).unwrap_err().to_string();
+        assert!(error.contains("one for each frame") && error.contains('2'), "{error}");
+        drop(stream);
+        let mut workspace = Workspace::default();
+        for budget in [MemoryBudget::Unlimited, MemoryBudget::Bytes(1), MemoryBudget::Bytes(90_000)] {
+            for (truncation, steps) in [(None, 6), (NonZeroUsize::new(2), 6), (NonZeroUsize::new(2), 3)] {
+                network.set_memory_budget(budget);
+                network.set_truncation(truncation);
+                let output = network.forward_train(&frames, steps, None, &mut workspace).unwrap().output;
+                let what = format!("{budget:?}, {truncation:?}, {steps}");
+                assert_eq!(bits_of(&output), bits_of(&expected)[(6 - steps) * 160..], "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_truncation_cuts_no_frame_whose_image_is_asked_for() {
+    let frames = noise::<f64>(&[6, 2, 5, 8, 10], 3);
+    for mut network in networks_of_images::<f64>() {
+        let gradients = |network: &Forecaster<f64>, steps| forecaster_gradients(network, &frames, steps);
+        let whole = gradients(&network, 6);
+        network.set_truncation(NonZeroUsize::new(1));
+        assert!(whole == gradients(&network, 6));
+        let last = gradients(&network, 2).pop().unwrap().1;
+        assert!((0..4).all(|t| last.slice(t).iter().all(|&d| d == 0.0)));
+        assert!((4..6).all(|t| last.slice(t).iter().any(|&d| d != 0.0)));
+    }
+}
+
+#[test]
+fn more_images_than_frames_and_true_frames_are_refused() {
+    let frames = noise::<f32>(&[3, 1, 5, 8, 10], 3);
+    for network in networks_of_images::<f32>() {
+        let error = network.forward(&frames, 4).unwrap_err().to_string();
+        assert!(error.contains('4') && error.contains('3'), "{error}");
+        let (truth, forced) = (noise(&[3, 1, 1, 8, 10], 4), [false, true, false]);
+        let teacher = Some(TeacherForcing { frames: &truth, forced: &forced });
+        let error = network.forward_train(&frames, 3, teacher, &mut Workspace::default()).unwrap_err();
+        assert!(error.to_string().contains("reads no predictions"), "{error}");
+        let error = network.forward(&noise(&[3, 1, 1, 8, 10], 5), 3).unwrap_err().to_string();
+        assert!(error.contains(", 5, "), "{error}");
+    }
+}

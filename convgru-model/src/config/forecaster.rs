@@ -133,7 +133,13 @@ impl ForecasterConfig {
     /// Whether the last channel of frames that are read tells which pixels were measured, 1 for measured and 0 for missing. It is not predicted;
     /// the network's own predictions count as measured.
     pub fn has_mask_channel(&self) -> bool {
-        self.read_channels() > self.image_channels()
+        self.input_channels() == 0 && self.read_channels() > self.image_channels()
+    }
+
+    /// Channels of the input frames of a network that gives an image for each input frame, at the same time; 0 for a network that continues the
+    /// images it reads. See [`RecurrentForecasterConfig::input_channels`].
+    pub fn input_channels(&self) -> usize {
+        self.network().input_channels()
     }
 
     /// The same network with a channel that tells which pixels were measured, or without one. A network of mlcast has none.

@@ -15,6 +15,11 @@ pub(crate) trait NetworkConfig: Debug + Send + Sync {
     /// Channels of a frame that is read: those of the image, and the mask where there is one.
     fn read_channels(&self) -> usize;
 
+    /// Channels of the input frames of a network that gives an image for each input frame; 0 for a network that continues the images it reads.
+    fn input_channels(&self) -> usize {
+        0
+    }
+
     /// Predictions that are made at once.
     fn members(&self) -> usize;
 

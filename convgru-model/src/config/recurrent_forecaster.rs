@@ -22,6 +22,13 @@ pub(crate) const BODY: &str = "body";
 /// The first stage reads as many channels as a patch of a frame has, the mask among them, and the topmost stage gives as many as a patch of
 /// an image has: after a cell with other channels comes a [convolution](Stage::Convolution).
 ///
+/// With [`input_channels`](Self::input_channels) the network reads other frames than images, such as voxel grids of events (FireNet: Scheerlinck et
+/// al. 2020, WACV), and gives an image for each of them, at the same time. It reads no predictions:
+///
+/// ```text
+/// input frame t -> pixel-unshuffle -> stages, with their states after input frame t - 1 -> activation -> pixel-shuffle -> image t
+/// ```
+///
 /// ```
 /// use convgru_model::composed::{CellConfig, CellKind, ConvStageConfig, Stage};
 /// use convgru_model::{Forecaster, RecurrentForecasterConfig, ResetGate, Tensor};
@@ -38,8 +45,11 @@ pub(crate) const BODY: &str = "body";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecurrentForecasterConfig {
-    /// Channels of a frame, 1 to 64.
+    /// Channels of a frame that is predicted, 1 to 64.
     pub image_channels: usize,
+    /// Channels of the input frames of a network that gives an image for each input frame, 1 to 64; 0 for a network that reads images and continues
+    /// them.
+    pub input_channels: usize,
     /// Whether input frames have a mask as their last channel: 1 for measured pixels and 0 for
     /// missing pixels. The network does not predict the mask; all pixels of its own predictions count as measured.
     pub mask_channel: bool,
@@ -61,6 +71,7 @@ impl Default for RecurrentForecasterConfig {
             ConvStageConfig { in_channels: 32, out_channels: 16, kernel_size: [1, 1], ..Default::default() };
         Self {
             image_channels: 1,
+            input_channels: 0,
             mask_channel: false,
             patch: 4,
             output_activation: OutputActivation::default(),
@@ -84,6 +95,11 @@ impl RecurrentForecasterConfig {
     /// Channels of a patch of a frame that is read, with its mask.
     pub fn read_patch_channels(&self) -> usize {
         self.read_channels().saturating_mul(self.patch).saturating_mul(self.patch)
+    }
+
+    /// Channels of a mask in patches; 0 without one.
+    pub(crate) fn mask_patch_channels(&self) -> usize {
+        if self.mask_channel { self.patch.saturating_mul(self.patch) } else { 0 }
     }
 
     /// The same network with a mask or without one: the first stage reads its patches as well, or no longer. A first stage that
@@ -118,6 +134,20 @@ impl RecurrentForecasterConfig {
         if !(1..=64).contains(&self.image_channels) {
             return invalid("image_channels", format!("{} is not between 1 and 64", self.image_channels));
         }
+        if self.input_channels > 64 {
+            let reason = format!(
+                "{} is not between 1 and 64, nor 0 for a network that continues the images it reads",
+                self.input_channels
+            );
+            return invalid("input_channels", reason);
+        }
+        if self.input_channels > 0 && self.mask_channel {
+            let reason = format!(
+                "is true, but the network reads frames of input_channels = {}, of which no pixel is missing; set it to false",
+                self.input_channels
+            );
+            return invalid("mask_channel", reason);
+        }
         if !(1..=32).contains(&self.patch) {
             return invalid("patch", format!("{} is not between 1 and 32", self.patch));
         }
@@ -141,8 +171,9 @@ impl RecurrentForecasterConfig {
             let mask = if self.mask_channel { ", the mask among them" } else { "" };
             let reason = format!(
                 "the first stage reads {reads} channels, but a frame has {} in patches of {patch}x{patch}, {frame} together{mask}; \
-                 set stages[0].*.in_channels, patch or image_channels",
-                self.read_channels()
+                 set stages[0].*.in_channels, patch or {}",
+                self.read_channels(),
+                if self.input_channels > 0 { "input_channels" } else { "image_channels" }
             );
             return invalid("stages", reason);
         }
@@ -154,9 +185,12 @@ impl RecurrentForecasterConfig {
                     "end with the stage convolution = {{ in_channels = {gives}, out_channels = {image}, kernel_size = [1, 1] }}"
                 ),
             };
+            let predicts = match self.input_channels {
+                0 => "it predicts the frame that is read next, whose image has",
+                _ => "it gives an image, which has",
+            };
             let reason = format!(
-                "the topmost stage gives {gives} channels, but it predicts the frame that is read next, whose image has {image} \
-                 ({} in patches of {patch}x{patch}); {advice}",
+                "the topmost stage gives {gives} channels, but {predicts} {image} ({} in patches of {patch}x{patch}); {advice}",
                 self.image_channels
             );
             return invalid("stages", reason);
@@ -214,7 +248,12 @@ impl NetworkConfig for RecurrentForecasterConfig {
     }
 
     fn read_channels(&self) -> usize {
-        self.image_channels.saturating_add(usize::from(self.mask_channel))
+        let of_frame = if self.input_channels > 0 { self.input_channels } else { self.image_channels };
+        of_frame.saturating_add(usize::from(self.mask_channel))
+    }
+
+    fn input_channels(&self) -> usize {
+        self.input_channels
     }
 
     fn members(&self) -> usize {
@@ -226,7 +265,7 @@ impl NetworkConfig for RecurrentForecasterConfig {
     }
 
     fn reads_predictions(&self) -> bool {
-        true
+        self.input_channels == 0
     }
 
     fn frame_multiple(&self) -> usize {
@@ -291,79 +330,4 @@ fn numbers_of_stage(stage: &Stage) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(change: impl Fn(&mut RecurrentForecasterConfig)) -> String {
-        let mut config = RecurrentForecasterConfig::default();
-        change(&mut config);
-        config.validate().unwrap_err().to_string()
-    }
-
-    fn cell(config: &mut RecurrentForecasterConfig, change: impl Fn(&mut CellConfig)) {
-        let Stage::Cell(cell) = &mut config.stages[0] else { panic!("{config:?}") };
-        change(cell);
-    }
-
-    #[test]
-    fn stages_that_do_not_read_or_give_frames_are_refused_with_what_to_set() {
-        let error = with(|config| config.patch = 2);
-        assert!(error.contains("reads 16 channels") && error.contains("4 together"), "{error}");
-        let error = with(|config| config.stages.truncate(2));
-        assert!(error.contains("gives 32 channels") && error.contains("out_channels = 16"), "{error}");
-        let error = with(|config| config.mask_channel = true);
-        assert!(error.contains("32 together, the mask among them"), "{error}");
-        // FireNet reads grids of five channels and gives an image.
-        let error = with(|config| {
-            config.image_channels = 5;
-            config.patch = 1;
-            cell(config, |cell| cell.in_channels = 5);
-        });
-        assert!(error.contains("gives 16 channels") && error.contains("whose image has 5"), "{error}");
-    }
-
-    #[test]
-    fn stages_that_frames_do_not_fit_are_refused() {
-        let error = with(|config| cell(config, |cell| cell.input_stride = [2, 1]));
-        assert!(error.contains("stages[0].input_stride") && error.contains("[2, 1]"), "{error}");
-        let error = with(|config| cell(config, |cell| cell.input_padding = Some([0, 0])));
-        assert!(error.contains("padding [0, 0]"), "{error}");
-        let error = with(|config| {
-            let Stage::Convolution(last) = &mut config.stages[2] else { panic!("{config:?}") };
-            last.stride = [1, 2];
-        });
-        assert!(error.contains("stages[2].stride") && error.contains("[1, 2]"), "{error}");
-        let gru = |cell: &mut CellConfig| cell.kind = CellKind::Gru;
-        let error = with(|config| {
-            cell(config, |cell| {
-                gru(cell);
-                cell.context = Context::Additive;
-            });
-        });
-        assert!(error.contains("stages[0].context"), "{error}");
-        let error = with(|config| {
-            cell(config, |cell| {
-                gru(cell);
-                (cell.kernel_depth, cell.input_kernel_depth) = (3, 3);
-            });
-        });
-        assert!(error.contains("stages[0].kernel_depth"), "{error}");
-        let error = with(|config| {
-            config.wiring = Wiring::GruRcn { pool: false };
-            let gru = |inputs, lower_channels| CellConfig { lower_channels, ..CellConfig::new(inputs, 16) };
-            config.stages = vec![Stage::Cell(gru(16, 0)), Stage::Cell(gru(16, 16))];
-        });
-        assert!(error.contains("wiring") && error.contains("2 inputs"), "{error}");
-    }
-
-    #[test]
-    fn a_mask_is_read_by_the_first_stage() {
-        let config = RecurrentForecasterConfig::default().with_mask_channel(true);
-        config.validate().unwrap();
-        assert_eq!((config.body().in_channels(0), config.body().top_channels()), (32, 16));
-        assert_eq!(config.clone().with_mask_channel(false), RecurrentForecasterConfig::default());
-        // Stages that were written for frames with a mask.
-        let unmasked = RecurrentForecasterConfig { mask_channel: false, ..config.clone() };
-        assert_eq!(unmasked.with_mask_channel(true), config);
-    }
-}
+mod tests;

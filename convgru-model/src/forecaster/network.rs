@@ -19,12 +19,15 @@ use crate::error::Result;
 use crate::parameters::{Stamp, Take};
 use crate::sequence::MemoryBudget;
 
-/// A network that reads frames and continues them: an [`EncoderForecasterConfig`](crate::EncoderForecasterConfig), a
+/// A network that reads frames and predicts frames, usually those that follow: an [`EncoderForecasterConfig`](crate::EncoderForecasterConfig), a
 /// [`PyramidConfig`](crate::PyramidConfig), an [`MlcastConfig`](crate::MlcastConfig) or a
 /// [`RecurrentForecasterConfig`](crate::RecurrentForecasterConfig) says which one.
 ///
 /// Each call has its own numbers of frames and size of images. Of an ensemble of `K` members predictions have
 /// `K C` channels, first the channels of the first member; `K` is 1 unless the configuration says otherwise.
+///
+/// A network with [`input_channels`](crate::RecurrentForecasterConfig::input_channels) reads frames of another kind, such as events, and predicts an
+/// image for each of them: `steps` is the number of the last frames whose images are given.
 ///
 /// ```
 /// use convgru_model::{EncoderForecasterConfig, Forecaster, PyramidConfig, PyramidScale, Tensor};
@@ -129,7 +132,8 @@ impl<T: Scalar> Forecaster<T> {
     /// Lets gradients flow through the last `frames` frames of the input alone; the states after those before are
     /// constants (truncated backpropagation through time: Williams and Peng 1990). `None` lets them flow through all.
     ///
-    /// Predictions are the same to the bit. Of the frames before, a training step keeps nothing.
+    /// Predictions are the same to the bit. Of the frames before, a training step keeps nothing. A network that gives an image for each input frame
+    /// ([`input_channels`](ForecasterConfig::input_channels)) lets gradients flow through all frames whose images are asked for.
     pub fn set_truncation(&mut self, frames: Option<NonZeroUsize>) {
         self.limits.truncation = frames;
     }

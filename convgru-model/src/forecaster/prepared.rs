@@ -6,7 +6,7 @@ use super::members::mean_of_members;
 use super::network::Forecaster;
 use super::noise::Noise;
 use super::packed::Packed;
-use super::sizes::{Sizes, expect_frames};
+use super::sizes::{Sizes, expect_frames, expect_images, sequence as sequence_of};
 use super::stream::ForecastStream;
 use crate::error::Result;
 use crate::sequence::Sequence;
@@ -43,8 +43,8 @@ impl<T: Scalar> Forecaster<T> {
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for frames of other channels or of a size the network cannot read,
     /// [`Error::Count`](crate::Error::Count) for no steps, and for states, contexts or lengths, which no forecaster reads;
-    /// [`Error::OutOfRange`](crate::Error::OutOfRange) for more than 65536,
-    /// [`Error::TooLarge`](crate::Error::TooLarge) for frames that need more memory than the machine has.
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange) for more than 65536, and of a network that gives an image for each frame for more than the
+    /// frames, [`Error::TooLarge`](crate::Error::TooLarge) for frames that need more memory than the machine has.
     pub fn forward<'s>(&self, sequence: impl Into<Sequence<'s, T>>, steps: usize) -> Result<Tensor<T>> {
         let mut output = Tensor::default();
         self.prepare()?.forward(sequence, steps, &mut output)?;
@@ -149,9 +149,24 @@ impl<'a, T: Scalar> PreparedForecaster<'a, T> {
         output: &mut Tensor<T>,
     ) -> Result<()> {
         let (sizes, frames) = Sizes::of_sequence(self.network.config(), sequence.into())?;
+        let (config, read) = (self.network.config(), frames.shape()[0]);
         expect_frames(steps)?;
+        expect_images(config, read, steps)?;
+        let predicted = sizes.predicted;
         let mut stream = ForecastStream::new(&self.network, sizes, self.noise.clone())?;
-        (0..frames.shape()[0]).try_for_each(|t| stream.read_frame(frames.slice(t)))?;
-        stream.finish_into(steps, output)
+        if config.input_channels() == 0 {
+            (0..read).try_for_each(|t| stream.read_frame(frames.slice(t)))?;
+            return stream.finish_into(steps, output);
+        }
+        output.make_room(&sequence_of(predicted, steps))?;
+        let mut image = Tensor::default();
+        for t in 0..read {
+            stream.read_frame(frames.slice(t))?;
+            if t + steps >= read {
+                stream.forecast_into(1, &mut image)?;
+                output.slice_mut(t + steps - read).copy_from_slice(image.as_slice());
+            }
+        }
+        Ok(())
     }
 }

@@ -85,6 +85,15 @@ pub(super) fn sequence(frame: Extent, steps: usize) -> [usize; 5] {
     [steps, n, c, h, w]
 }
 
+/// Fails where a network gives an image for each frame that it reads, and more images are asked for than there are frames.
+pub(super) fn expect_images(config: &dyn NetworkConfig, frames: usize, images: usize) -> Result<()> {
+    if config.input_channels() == 0 || images <= frames {
+        return Ok(());
+    }
+    let what = "images of a network that gives one for each frame that it reads".into();
+    Err(Error::OutOfRange { what, got: images, most: frames })
+}
+
 /// Fails where no frame is asked for, or more than a forecast has.
 pub(crate) fn expect_frames(steps: usize) -> Result<()> {
     if steps > 0 {

@@ -91,14 +91,15 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
         }
     }
 
-    /// The frames that come next, after the output activation.
+    /// The frames that come next, after the output activation; of a network with
+    /// [`input_channels`](crate::RecurrentForecasterConfig::input_channels) the image at the time of the last frame.
     ///
     /// # Shapes
     /// result: `[steps, N, K C, H, W]` of `K` members
     ///
     /// # Errors
-    /// [`Error::Count`] for no steps, and before the first frame; [`Error::OutOfRange`] for more than 65536 steps,
-    /// [`Error::TooLarge`] for frames that need more memory than the machine has.
+    /// [`Error::Count`] for no steps, and before the first frame; [`Error::OutOfRange`] for more than 65536 steps, and for more than one where
+    /// the network gives an image for each frame; [`Error::TooLarge`] for frames that need more memory than the machine has.
     pub fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
         let mut output = Tensor::default();
         self.forecast_into(steps, &mut output)?;

@@ -11,9 +11,9 @@ use super::parameters::ForecasterParameters;
 use super::pass::{Activations, ForecastPass, SavedForecast};
 use super::prediction::{Prediction, PredictionGradient, TeacherForcing};
 use super::recurrent::Training;
-use super::sizes::{Sizes, expect_frames, sequence as sequence_of};
+use super::sizes::{Sizes, expect_frames, expect_images, sequence as sequence_of};
 use crate::config::BODY;
-use crate::error::Result;
+use crate::error::{Result, expect_count};
 use crate::layer::Activation;
 use crate::parameters::expect_gradients;
 use crate::sequence::{InputGradients, Sequence, Workspace};
@@ -59,6 +59,11 @@ impl<T: Scalar> Forecaster<T> {
         let sequence = sequence.into();
         let (sizes, frames) = Sizes::of_sequence(self.config().network(), sequence)?;
         expect_frames(steps)?;
+        expect_images(self.config().network(), frames.shape()[0], steps)?;
+        if self.config().input_channels() > 0 {
+            let flags = teacher.map_or(0, |teacher| teacher.forced.len());
+            expect_count("flags of teacher forcing of a network that reads no predictions", 0, flags)?;
+        }
         teacher.map_or(Ok(()), |teacher| teacher.expect(frames.shape(), steps))?;
         let network = self.packed()?;
         workspace.write(self.stamp, |kept| {

@@ -11,7 +11,8 @@ use crate::composed::reference_steps;
 use crate::config::{BODY, OutputActivation, RecurrentForecasterConfig};
 use crate::error::Result;
 
-/// Reads a sequence and continues it by `steps` frames.
+/// Reads a sequence and continues it by `steps` frames; with [`input_channels`](RecurrentForecasterConfig::input_channels) gives the images of its last
+/// `steps` frames.
 ///
 /// Frames become channels by [`pixel_unshuffle`]. The stages read one frame after the other. [`pixel_shuffle`] of the topmost output for
 /// the last frame is the first prediction. Each further step reads the prediction before it, or a true frame. With
@@ -44,7 +45,8 @@ pub fn recurrent_forecaster<N: Number>(
             encoder_states =
                 states.iter().map(|cell| cell.iter().map(|state| (**state).clone()).collect()).collect();
         }
-        let Some((top, _)) = result.filter(|_| done >= frames) else {
+        let silent = if config.input_channels > 0 { frames - steps + 1 } else { frames };
+        let Some((top, _)) = result.filter(|_| done >= silent) else {
             return pixel_unshuffle(&input.index(done)?, config.patch).map(Some);
         };
         let frame = pixel_shuffle(top, config.patch)?;
@@ -58,6 +60,9 @@ pub fn recurrent_forecaster<N: Number>(
         let next = logits.len();
         if next == steps {
             return Ok(None);
+        }
+        if config.input_channels > 0 {
+            read = input.index(done)?;
         }
         if let Some((truth, _)) = forcing.filter(|(_, forced)| forced.get(next) == Some(&true)) {
             read = truth.index(next - 1)?;

@@ -38,6 +38,15 @@ impl<'a, T: Scalar> RecurrentForecasterGraph<'a, T> {
                 "levels has states of other sizes than frames, and is not written as ONNX",
             );
         }
+        if config.input_channels > 0 {
+            return invalid(
+                "input_channels",
+                format!(
+                    "is {}: the network gives an image for each input frame and continues nothing; its stages are written as ONNX as a Recurrent",
+                    config.input_channels
+                ),
+            );
+        }
         let RecurrentForecasterConfig { image_channels, mask_channel, patch, .. } = *config;
         let cells = Cells::of_stages(config.body(), parameters.stages(BODY), &format!("{BODY}."), STATE)?;
         Ok(Self { config, cells, patches: Patches { image_channels, mask_channel, patch } })

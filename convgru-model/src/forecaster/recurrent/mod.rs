@@ -39,7 +39,7 @@ impl<'a, T: Scalar> RecurrentNetwork<'a, T> {
             runner: Runner::new(ops, &self.body, &self.specs, 1)?,
             batch,
             activation: self.config.output_activation.into(),
-            mask_channels: self.config.read_patch_channels() - self.config.patch_channels(),
+            mask_channels: self.config.mask_patch_channels(),
             states: None,
             prediction: None,
         })

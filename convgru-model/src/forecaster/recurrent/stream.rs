@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convgru_kernels::Scalar;
 
-use super::super::sizes::{Sizes, sequence};
+use super::super::sizes::{Sizes, expect_images, sequence};
 use super::RecurrentNetwork;
 use crate::composed::graph::{Eager, Held};
 use crate::composed::{Continuation, SequenceShape, sizes_of_images};
@@ -61,6 +61,7 @@ impl<'a, T: Scalar> RecurrentStreamState<'a, T> {
     ) -> Result<()> {
         let Some((states, mut top)) = self.after.clone() else { return Ok(()) };
         let network = Arc::clone(&self.network);
+        expect_images(&network.config, 1, steps)?;
         let mut continuation = network.continuation(&mut self.eager, sizes.frame.batch)?;
         continuation.states = Some(states);
         output.make_room(&sequence(sizes.predicted, steps))?;

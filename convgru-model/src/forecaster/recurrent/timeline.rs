@@ -14,8 +14,10 @@ use crate::tensor::Tensor;
 pub(super) struct Timeline<T> {
     /// The frame of each step in patches, `[N, C p^2, H/p, W/p]`; none where a step reads the prediction of the step before.
     frames: Vec<Option<Tensor<T>>>,
-    /// Steps that read frames of the input; the last of them is the first that predicts.
+    /// Steps that read frames of the input.
     pub(super) inputs: usize,
+    /// The first step that predicts.
+    pub(super) first_prediction: usize,
     /// Frames of the sequence before the first step.
     pub(super) before: usize,
     /// The seed of dropout and zoneout.
@@ -23,7 +25,8 @@ pub(super) struct Timeline<T> {
 }
 
 impl<T: Scalar> Timeline<T> {
-    /// The steps over some of the frames of an input `[T, N, C, H, W]`, and for `predicted` predictions after these.
+    /// The steps over some of the frames of an input `[T, N, C, H, W]`, and for `predicted` predictions: after these, or of a network that gives an
+    /// image for each frame for the last of these.
     pub(super) fn new(
         network: &RecurrentNetwork<'_, T>,
         (input, read): (&Tensor<T>, Range<usize>),
@@ -32,17 +35,19 @@ impl<T: Scalar> Timeline<T> {
     ) -> Result<Self> {
         let patches = |frames: &Tensor<T>, t: usize| network.patches(&frames.index(t)).map(Some);
         let (inputs, before) = (read.len(), read.start);
-        let mut frames = Vec::with_capacity(inputs + predicted - 1);
+        let after = if network.config.input_channels > 0 { 1 } else { predicted };
+        let mut frames = Vec::with_capacity(inputs + after - 1);
         for t in read {
             frames.push(patches(input, t)?);
         }
-        for t in 1..predicted {
+        for t in 1..after {
             frames.push(match teacher.filter(|teacher| teacher.forced[t]) {
                 Some(teacher) => patches(teacher.frames, t - 1)?,
                 None => None,
             });
         }
-        Ok(Self { frames, inputs, before, dropout_seed })
+        let first_prediction = frames.len() - predicted;
+        Ok(Self { frames, inputs, first_prediction, before, dropout_seed })
     }
 
     pub(super) fn steps(&self) -> usize {
@@ -94,7 +99,7 @@ impl<T: Scalar> Timeline<T> {
 
     /// How many of the last of some steps predict.
     pub(super) fn predictions(&self, steps: &Range<usize>) -> usize {
-        steps.end.saturating_sub(steps.start.max(self.inputs - 1))
+        steps.end.saturating_sub(steps.start.max(self.first_prediction))
     }
 
     /// Bytes of the frames.

@@ -68,7 +68,9 @@ impl<T: Scalar> RecurrentNetwork<'_, T> {
     ) -> Result<(Prediction<T>, RecurrentPass<T>)> {
         let Training { steps, teacher, limits, dropout_seed, input_gradient } = training;
         let frames_read = input.shape()[0];
-        let before = frames_read - limits.frames_with_gradient(frames_read);
+        // A frame whose image is asked for is not cut off.
+        let least = if self.config.input_channels > 0 { steps } else { 1 };
+        let before = frames_read - limits.frames_with_gradient(frames_read).max(least);
         let kept = match limits.memory {
             MemoryBudget::Unlimited => (frames_read - before).saturating_add(steps),
             MemoryBudget::Bytes(_) => 1,
@@ -165,7 +167,8 @@ impl<T: Scalar> RecurrentNetwork<'_, T> {
         d_logits: &Tensor<T>,
         gradients: &mut RecurrentParameters<T>,
     ) -> Result<Option<Tensor<T>>> {
-        let (inputs, d_logits) = (pass.timeline.inputs, self.patches(d_logits)?);
+        let (inputs, first) = (pass.timeline.inputs, pass.timeline.first_prediction);
+        let d_logits = self.patches(d_logits)?;
         let step = pass.sizes.of_scale(0, self.config.read_patch_channels());
         let mut d_frames = match pass.input_gradient {
             true => Some(Tensor::try_zeros(&sequence(step, inputs))?),
@@ -180,7 +183,7 @@ impl<T: Scalar> RecurrentNetwork<'_, T> {
             };
             let Some(recorded) = again.as_mut().or(pass.recorded.as_mut()) else { continue };
             let to = (&mut *gradients, d_frames.as_mut());
-            later = Some(recorded.backward(self, (inputs - 1, &d_logits), later, to)?);
+            later = Some(recorded.backward(self, (first, &d_logits), later, to)?);
         }
         d_frames.map(|patches| self.frames(&patches)).transpose()
     }

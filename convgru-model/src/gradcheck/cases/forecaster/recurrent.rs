@@ -21,7 +21,9 @@ pub(super) fn cases() -> Vec<Case> {
         teacher: false,
         mask: false,
         in_parts: false,
+        other_inputs: false,
     };
+    let images = Kind { other_inputs: true, ..case };
     let sigmoid = Kind { activation: OutputActivation::Sigmoid, ..case };
     [
         ("recurrent, LSTMs", case),
@@ -37,6 +39,12 @@ pub(super) fn cases() -> Vec<Case> {
         ("recurrent, pair of passes between convolutions", Kind { body: Body::PairBetweenConvolutions, ..case }),
         ("recurrent, residual wiring, normalised", Kind { body: Body::Residual, ..sigmoid }),
         ("recurrent, levels, step by step", Kind { body: Body::Levels, in_parts: true, ..case }),
+        (
+            "recurrent, an image for each input frame",
+            Kind { body: Body::PairBetweenConvolutions, other_inputs: true, ..sigmoid },
+        ),
+        ("recurrent, an image for each input frame, loss on logits", Kind { logits: true, ..images }),
+        ("recurrent, an image for each input frame, step by step", Kind { in_parts: true, ..images }),
     ]
     .map(|(name, kind)| {
         let size = prop_oneof![1 => draw::one_pixel(), 3 => draw::image_size().prop_map(|[h, w]| [h.min(2), w.min(3)])];
@@ -47,7 +55,10 @@ pub(super) fn cases() -> Vec<Case> {
         let shape = (draw::patch_and_channels(), 1usize..=2, size, 1usize..=2, frames, draw::seed());
         Case::new(name, shape, move |((patch, channels), hidden, [h, w], batch, (inputs, outputs), seed)| {
             let config = kind.network([channels, patch], hidden);
-            let frame = [batch, channels + usize::from(kind.mask), h * patch, w * patch];
+            let read = config.read_patch_channels() / (patch * patch);
+            let frame = [batch, read, h * patch, w * patch];
+            // No more images than input frames.
+            let inputs = if kind.other_inputs { inputs.max(outputs) } else { inputs };
             probed(forecasting(kind, config, [inputs, outputs], frame, seed)?, seed ^ 1)
         })
     })
@@ -74,12 +85,15 @@ struct Kind {
     mask: bool,
     /// Whether the backward pass computes each step again.
     in_parts: bool,
+    /// Whether the network reads other frames than images, with two channels more.
+    other_inputs: bool,
 }
 
 impl Kind {
     fn network(self, [image_channels, patch]: [usize; 2], hidden: usize) -> RecurrentForecasterConfig {
         let config = RecurrentForecasterConfig {
             image_channels,
+            input_channels: if self.other_inputs { image_channels + 2 } else { 0 },
             patch,
             mask_channel: self.mask,
             output_activation: self.activation,
