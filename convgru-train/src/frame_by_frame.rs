@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// Channels of the frames that a network reads one by one.
 ///
 /// # Errors
-/// [`Error::Data`] for a [`Forecaster`](convgru_model::Forecaster), which continues frames, and for a network that reads no frames, such as an update block of RAFT,
+/// [`Error::Data`] for a [`Forecaster`](convgru_model::Forecaster) that continues frames, and for a network that reads no frames, such as an update block of RAFT,
 /// several inputs or contexts.
 ///
 /// # Example
@@ -26,6 +26,9 @@ pub fn frame_channels(network: &Network<f32>) -> Result<usize> {
         Network::ConvGru(network) => network.config().in_channels,
         Network::RaftUpdate(block) => return refuse(reads_correlations(block.config())),
         Network::Recurrent(network) => channels_of(network.config()).or_else(refuse)?,
+        Network::Forecaster(network) if network.config().input_channels() > 0 => {
+            network.config().input_channels()
+        }
         other => {
             return refuse(format!(
                 "a {} continues frames instead of reading them one by one",
@@ -65,7 +68,8 @@ fn channels_of(config: &RecurrentConfig) -> std::result::Result<usize, String> {
 }
 
 /// The result of a network for each frame; the network keeps its states between frames. The result of a [`Recurrent`] is the output of its last
-/// stage, the result of a [`ConvGru`](convgru_model::ConvGru) is the state of its topmost layer. Neither frames nor results are scaled.
+/// stage, the result of a [`ConvGru`](convgru_model::ConvGru) is the state of its topmost layer, and the result of a
+/// [`Forecaster`](convgru_model::Forecaster) with [`input_channels`](convgru_model::RecurrentForecasterConfig::input_channels) is its image. Neither frames nor results are scaled.
 ///
 /// A [`Recurrent`] runs on the fused engine if this engine computes its stages ([`Recurrent::to_chain`]).
 ///
@@ -109,7 +113,15 @@ pub fn apply_to_frames(network: &Network<f32>, frames: &Tensor<f32>) -> Result<T
             collect(steps, frames, |frame| stream.step(frame).cloned())
         }
         Network::Recurrent(network) => through_recurrent(network, frames),
-        other => refuse(format!("a {} continues them", other.description().kind())),
+        Network::Forecaster(network) => {
+            let prepared = network.prepare()?;
+            let mut stream = prepared.stream(1, height, width)?;
+            stream.set_check_finite(true);
+            collect(steps, frames, |frame| {
+                stream.read(frame)?;
+                Ok(stream.forecast(1)?.index(0))
+            })
+        }
     }
 }
 

@@ -91,7 +91,10 @@ impl ConfigurationArguments {
             })?;
             let weights = InitialWeights::read(&file)?;
             if !self.gives_a_model()? {
-                config.model = weights.network_for(&config.model);
+                config.model = match config.data.input() {
+                    Some(_) => weights.network_of_images(&config.model),
+                    None => weights.network_for(&config.model),
+                };
             } else if !self.has_model_in_file()? && is_mlcast(&config) {
                 // Networks of mlcast tell how large they are, and not how they are used.
                 let network = weights.network_for(&config.model);

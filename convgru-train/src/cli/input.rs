@@ -47,6 +47,7 @@ impl InputArguments {
             minutes_per_step: self.minutes_per_step,
             downsample: self.downsample,
             newest: None,
+            input_frames: None,
         }
     }
 }

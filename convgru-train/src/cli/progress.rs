@@ -140,16 +140,19 @@ impl Observer for Progress {
             TrainerEvent::Evaluating { split, done, total } => self.evaluating(split, done, total),
             TrainerEvent::Validation { record, best, monitor } => {
                 let (step, mse) = (record.step, record.metrics.mse);
-                let ratio = mse / record.mse_copy_last;
+                let (baseline, name) = match record.mse_copy_last.is_nan() {
+                    true => (record.mse_mean, "predicting the mean frame"),
+                    false => (record.mse_copy_last, "copying the last frame"),
+                };
+                let ratio = mse / baseline;
                 let best = if best { ", best so far" } else { "" };
                 let value = record.result(monitor);
                 let monitored = match monitor {
                     Monitor::Mse => String::new(),
                     _ => format!(", {monitor} {value:.4}"),
                 };
-                let text = format!(
-                    "validation at step {step}: MSE {mse:.3}, {ratio:.3} of copying the last frame{monitored}{best}"
-                );
+                let text =
+                    format!("validation at step {step}: MSE {mse:.3}, {ratio:.3} of {name}{monitored}{best}");
                 self.above(|| output::note(&text));
                 if value.is_nan() {
                     let text = format!(

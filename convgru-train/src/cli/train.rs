@@ -35,6 +35,7 @@ use super::{exit_codes, output};
   convgru train --data ../shared/data/radar-fmi --set data.radar.downsample=2
   convgru train --preset digits --dry-run
   convgru train --init-from runs/quick --lr 0.0005 --name quick-fine
+  convgru train --config events.toml --data images --init-from firenet.safetensors
   convgru train --resume
   convgru train --resume=quick --steps 3000")]
 pub(crate) struct Train {
@@ -206,12 +207,12 @@ impl Train {
             false => String::new(),
         };
         let text = format!(
-            "\n{}\n\nThe model's MSE is {:.3} times the MSE of copying the last frame ({}).\n\
+            "\n{}\n\n{} ({})\n\
              {}{skipped} in {}, {:.1} % of their time waiting for data; the model is from step {}, the best \
              validation{by}.\n\n\
              report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}{next}",
             output::table(&evaluation.overall()),
-            evaluation.ratio(),
+            evaluation.sentence_of_ratio(),
             output::counted(evaluation.model.sequences, "test sequence"),
             output::counted(steps, "step"),
             output::duration(trained.history.seconds),
@@ -232,7 +233,7 @@ impl Train {
             "mae": metrics.mae,
             "ssim": metrics.ssim,
             "psnr": metrics.psnr,
-            "mse_copy_last": evaluation.copy_last.overall.mse,
+            "mse_copy_last": evaluation.copy_last.as_ref().map(|scores| scores.overall.mse),
             "mse_mean": evaluation.mean.as_ref().map(|mean| mean.overall.mse),
             "seconds": trained.history.seconds,
             "data_wait": trained.data_wait,
@@ -276,6 +277,9 @@ fn next_commands(trained: &TrainedRun, folder: &RunFolder) -> Vec<String> {
     let continued = output::shell_path(&folder.path().join("continued.gif"));
     let steps = trained.model.config.data.output_frames;
     let eval = format!("{program} eval --checkpoint {weights}");
+    if trained.model.config.data.input().is_some() {
+        return vec![eval];
+    }
     if let Err(error) = expect_whole_frames(trained) {
         output::note(&format!("{error}; \"next\" therefore has no command that continues whole images"));
         return vec![format!("{eval} --baselines")];

@@ -27,7 +27,7 @@ pub use preset::Preset;
 pub use sampling_schedule::{SamplingDecay, SamplingSchedule};
 
 use crate::checkpoint::ValidationRecord;
-use crate::dataset::{DataConfig, Transform};
+use crate::dataset::{DataConfig, FramesConfig, Source, Transform};
 use crate::loss::{Clamp, LeadWeights, Loss, LossTerm, LossTerms, Objective};
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::{Monitor, ScheduleConfig, ScheduleKind};
@@ -272,6 +272,9 @@ impl RunConfig {
         config.data.memory_mib = 0;
         config.data.prefetch = 0;
         config.data.found = None;
+        if let Source::Frames(FramesConfig { input: Some(input), .. }) = &mut config.data.source {
+            input.path = PathBuf::new();
+        }
         config.training.threads = 0;
         config.training.checkpoint_every = 0;
         config.training.checkpoint_seconds = 0;

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use super::suggest::{field, join, paths};
 use super::text_error::{TextError, first_misfit, one_line};
 use super::{RunConfig, saved, tagged};
-use crate::dataset::{FoundData, RainScale, SourceKind};
+use crate::dataset::{FoundData, InputFramesConfig, RainScale, SourceKind};
 use crate::{Error, Result, input};
 
 /// The longest TOML that is read, in bytes. A whole configuration has some 4 kB.
@@ -162,6 +162,7 @@ impl RunConfig {
         let mut base = tagged::of_kinds_in(&overlay, Self::table_of(self));
         add_section(&mut base, &overlay, ["data", "found"], &FoundData::default());
         add_section(&mut base, &overlay, ["data.frames", "rain"], &RainScale::default());
+        add_section(&mut base, &overlay, ["data.frames", "input"], &InputFramesConfig::default());
         replace_loss(&mut base, &overlay);
         check_names(document.get_ref(), &base, "", &base)
             .map_err(|error| tagged::unknown_kind(&overlay).map_or(error, TextError::of_all))?;

@@ -17,24 +17,38 @@ pub struct Batch {
     /// The same shape, 1 where a pixel was measured and 0 where it is missing. Absent
     /// where data sets have no missing pixels.
     pub valid: Option<Tensor<f32>>,
+    /// The frames that the network reads in place of these, `[T, N, C_in, H, W]`, as they are in their files. Absent where it reads these.
+    pub input: Option<Tensor<f32>>,
 }
 
 impl Batch {
-    /// The first `steps` frames and the rest.
+    /// Frames without others to read.
+    ///
+    /// # Shapes
+    /// both `[T, N, C, H, W]`
+    pub fn new(frames: Tensor<f32>, valid: Option<Tensor<f32>>) -> Self {
+        Self { frames, valid, input: None }
+    }
+
+    /// The frames to read and the frames to predict: the first `steps` frames and the rest, or where there are others to read these and all
+    /// frames.
     ///
     /// # Errors
-    /// [`Error::Data`] if there are no more than `steps` frames.
+    /// [`Error::Data`] if there are no more than `steps` frames, and none to read besides.
     ///
     /// ```
     /// use convgru_model::Tensor;
     /// use convgru_train::dataset::Batch;
     ///
-    /// let batch = Batch { frames: Tensor::from_fn(&[3, 1, 1, 1, 1], |i| i as f32), valid: None };
+    /// let batch = Batch::new(Tensor::from_fn(&[3, 1, 1, 1, 1], |i| i as f32), None);
     /// let (input, truth) = batch.split(2)?;
     /// assert_eq!((input.frames.as_slice(), truth.frames.as_slice()), (&[0.0, 1.0][..], &[2.0][..]));
     /// # Ok::<(), convgru_train::Error>(())
     /// ```
     pub fn split(&self, steps: usize) -> Result<(Self, Self)> {
+        if let Some(input) = &self.input {
+            return Ok((Self::new(input.clone(), None), Self::new(self.frames.clone(), self.valid.clone())));
+        }
         let all = self.frames.shape()[0];
         if steps >= all {
             return Err(Error::Data {
@@ -53,7 +67,7 @@ impl Batch {
             }
             None => (None, None),
         };
-        Ok((Self { frames: head, valid: head_valid }, Self { frames: tail, valid: tail_valid }))
+        Ok((Self::new(head, head_valid), Self::new(tail, tail_valid)))
     }
 
     /// A frame of each sequence.
@@ -66,7 +80,7 @@ impl Batch {
             shape[0] = 1;
             Tensor::from_vec(&shape, tensor.slice(step).to_vec())
         };
-        Ok(Self { frames: one(&self.frames)?, valid: self.valid.as_ref().map(one).transpose()? })
+        Ok(Self::new(one(&self.frames)?, self.valid.as_ref().map(one).transpose()?))
     }
 
     /// The frames as a network reads them: those of a network [with a mask channel](ForecasterConfig::has_mask_channel) have a last channel that is
@@ -80,7 +94,7 @@ impl Batch {
     /// use convgru_train::dataset::Batch;
     ///
     /// let one = |values: [f32; 2]| Tensor::from_vec(&[1, 1, 1, 1, 2], values.to_vec());
-    /// let batch = Batch { frames: one([0.5, 0.0])?, valid: Some(one([1.0, 0.0])?) };
+    /// let batch = Batch::new(one([0.5, 0.0])?, Some(one([1.0, 0.0])?));
     /// let network = ForecasterConfig::default().with_mask_channel(true);
     /// assert_eq!(batch.as_read_by(&network).as_slice(), [0.5, 0.0, 1.0, 0.0]);
     /// assert_eq!(batch.as_read_by(&ForecasterConfig::default()).as_slice(), [0.5, 0.0]);
@@ -122,7 +136,7 @@ impl Batch {
     /// use convgru_train::dataset::{Batch, Quantity};
     ///
     /// let one = |values: [f32; 2]| Tensor::from_vec(&[1, 1, 1, 1, 2], values.to_vec());
-    /// let batch = Batch { frames: one([0.5, 0.0])?, valid: Some(one([1.0, 0.0])?) };
+    /// let batch = Batch::new(one([0.5, 0.0])?, Some(one([1.0, 0.0])?));
     /// let units = batch.in_units(&Quantity::intensity());
     /// assert_eq!(units.as_slice()[0], 0.5);
     /// assert!(units.as_slice()[1].is_nan());
@@ -188,7 +202,7 @@ impl SequenceMut<'_> {
 ///
 /// # Errors
 /// [`Error::Data`] if there are no indices or one is not below the length of the
-/// data set, and the errors of [`SequenceDataset::sequence`].
+/// data set, and for [input frames](SequenceDataset::inputs) with a number that is NaN or infinite; the errors of [`SequenceDataset::sequence`].
 ///
 /// ```
 /// use convgru_train::dataset::{DataConfig, Split, batch, open, order};
@@ -232,7 +246,28 @@ pub fn batch(dataset: &dyn SequenceDataset, epoch: u64, indices: &[usize]) -> Re
             Ok::<(), Error>(())
         },
     )?;
-    Ok(Batch { frames, valid })
+    let input = dataset.inputs().map(|inputs| input_of(inputs, epoch, indices)).transpose()?;
+    Ok(Batch { frames, valid, input })
+}
+
+/// The input frames of some sequences.
+fn input_of(inputs: &dyn SequenceDataset, epoch: u64, indices: &[usize]) -> Result<Tensor<f32>> {
+    let Batch { frames, valid, .. } = batch(inputs, epoch, indices)?;
+    let is_number = |at: usize| {
+        let is_valid = valid.as_ref().is_none_or(|valid| valid.as_slice()[at] > 0.0);
+        is_valid && frames.as_slice()[at].is_finite()
+    };
+    let Some(at) = (0..frames.len()).find(|&at| !is_number(at)) else { return Ok(frames) };
+    let image: usize = frames.shape()[2..].iter().product();
+    let (step, sample) = (at / image / indices.len(), at / image % indices.len());
+    Err(Error::Data {
+        what: inputs.name().to_owned(),
+        reason: format!(
+            "has a number that is NaN or infinite in frame {step} (from 0) of {}; the network reads input frames as they are: leave them out or fill \
+             them in",
+            inputs.label(indices[sample])
+        ),
+    })
 }
 
 /// The places of one sequence's frames in a tensor, one per step.

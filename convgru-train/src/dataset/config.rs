@@ -113,9 +113,20 @@ const LARGEST_SEQUENCE: usize = 1 << 28;
 const MOST_SEQUENCES: usize = 10_000_000;
 
 impl DataConfig {
-    /// Frames per sequence: those read and those predicted.
+    /// Frames per sequence: those read and those predicted, which are at the same times where the network reads
+    /// [other frames](crate::dataset::FramesConfig::input).
     pub fn steps(&self) -> usize {
-        self.input_frames + self.output_frames
+        if self.input().is_some() { self.input_frames } else { self.input_frames + self.output_frames }
+    }
+
+    /// [`steps`](Self::steps) with the fields that decide them, for messages.
+    pub(in crate::dataset) fn steps_by_field(&self) -> String {
+        let fields = if self.input().is_some() {
+            "data.input_frames"
+        } else {
+            "data.input_frames + data.output_frames"
+        };
+        format!("{fields} = {}", self.steps())
     }
 
     /// Sequences of one epoch of a split.
@@ -162,6 +173,7 @@ impl DataConfig {
             Source::Radar(radar) => radar.validate()?,
             Source::Frames(frames) => frames.validate(self.steps())?,
         }
+        self.validate_input()?;
         let values = self.frame_shape().map_or(0, |frame| self.steps() * frame.iter().product::<usize>());
         if values > LARGEST_SEQUENCE {
             let [_, height, width] = self.frame_shape().unwrap_or_default();

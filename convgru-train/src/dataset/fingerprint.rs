@@ -79,7 +79,15 @@ impl Fingerprint {
         };
         let list = list.map(|list| FileFingerprint::of(list, list)).transpose()?;
         let named = |list| FileFingerprint { name: "data.frames.crop_list".into(), ..list };
-        let files: Vec<FileFingerprint> = files.into_iter().chain(list.map(named)).collect();
+        let inputs = config.input().map(|input| self::files(config, &input.path)).transpose()?;
+        let of_input = |file: FileFingerprint| {
+            let name = format!("data.frames.input/{}", file.name);
+            FileFingerprint { name: name.trim_end_matches('/').to_owned(), ..file }
+        };
+        let inputs = inputs.into_iter().flatten().map(of_input);
+        let mut files: Vec<FileFingerprint> =
+            files.into_iter().chain(list.map(named)).chain(inputs).collect();
+        files.sort_by(|a, b| a.name.cmp(&b.name));
         let mut hasher = blake3::Hasher::new();
         for file in &files {
             hasher.update(&(file.name.len() as u64).to_le_bytes()).update(file.name.as_bytes());

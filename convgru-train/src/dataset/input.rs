@@ -1,6 +1,6 @@
 //! Frames that a trained network goes on from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use convgru_model::{ForecasterConfig, Tensor};
 
@@ -50,6 +50,8 @@ pub struct InputOptions {
     /// The newest frames alone, so many. Without it all frames of a file or a folder of frames are read, and of radar images as many as the
     /// model read in its training.
     pub newest: Option<usize>,
+    /// The input frames of other frames, for the measurement of a model that [reads such](super::FramesConfig::input).
+    pub input_frames: Option<PathBuf>,
 }
 
 /// The warning about frames that are left out because a gap follows them.
@@ -163,7 +165,7 @@ impl Input {
             let shape = [&tensor.shape()[..1], &[1], &tensor.shape()[1..]].concat();
             tensor.clone().reshape(&shape).expect("a sample is one of one")
         };
-        let batch = Batch { frames: one(&self.frames), valid: self.valid.as_ref().map(one) };
+        let batch = Batch::new(one(&self.frames), self.valid.as_ref().map(one));
         batch.as_read_by(network).into_owned()
     }
 

@@ -21,6 +21,7 @@ mod inspect;
 mod mnist;
 mod moving_digits;
 mod order;
+mod paired;
 mod radar;
 mod rain_headers;
 mod rain_scale;
@@ -29,6 +30,7 @@ mod rates;
 mod resample;
 pub(crate) mod source;
 mod source_config;
+mod split;
 mod splits;
 mod synthetic_digits;
 mod timestamp;
@@ -50,7 +52,7 @@ pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub(crate) use folder::each_file;
 pub use found::FoundData;
-pub use frames::{FramesConfig, read_frames, read_numbers};
+pub use frames::{FramesConfig, InputFramesConfig, read_frames, read_numbers};
 pub use georeference::{Attribute, AttributeValue, Coordinate, Description, Georeference, GridMapping};
 pub(crate) use georeference::{FULL_SCALE_RANGE, text_of, text_of_file};
 pub use input::{Input, InputOptions};
@@ -66,6 +68,7 @@ pub use source::Axes;
 pub(crate) use source::natural_order::compare as natural_order;
 pub(crate) use source::{ByteOrder, Content, NumberType, is_store};
 pub use source_config::{Source, SourceKind};
+pub use split::Split;
 pub use splits::Splits;
 pub(crate) use unit_names::are_same;
 pub use units::{Quantity, Reflectivity, Transform};
@@ -75,43 +78,6 @@ use self::moving_digits::MovingDigits;
 use self::synthetic_digits::SyntheticDigits;
 use crate::printable::printable;
 use crate::{Error, ReadBudget, Result};
-
-/// What sequences are used for. The splits share no digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Split {
-    /// Sequences the optimiser learns from.
-    Train,
-    /// Sequences that show during training how well it goes.
-    Validation,
-    /// Sequences for the final figures.
-    Test,
-}
-
-impl Split {
-    /// The name in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        }
-    }
-
-    /// The number that stands for the split in the keys of random streams.
-    fn number(self) -> u64 {
-        match self {
-            Self::Train => 0,
-            Self::Validation => 1,
-            Self::Test => 2,
-        }
-    }
-}
-
-impl std::fmt::Display for Split {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Sequences of frames that can be asked for in any order.
 #[expect(clippy::len_without_is_empty, reason = "no data set is empty")]
@@ -125,8 +91,14 @@ pub trait SequenceDataset: Send + Sync {
     /// The shape of a frame, `[C, H, W]`.
     fn frame_shape(&self) -> [usize; 3];
 
-    /// Frames per sequence: those to read and those to predict.
+    /// Frames per sequence: those to read and those to predict; where there are [other frames to read](Self::inputs) those to predict.
     fn steps(&self) -> usize;
+
+    /// The frames that the network reads in place of these, where there are others: as many sequences of as many frames of the same height and width,
+    /// each at the times and the place of the sequence with its index.
+    fn inputs(&self) -> Option<&dyn SequenceDataset> {
+        None
+    }
 
     /// What a value of a pixel means; grey levels unless said otherwise.
     fn quantity(&self) -> Quantity {
@@ -195,6 +167,9 @@ pub fn open(
             Ok(Box::new(MovingDigits::new(config, digits, split, seed, Box::new(source))))
         }
         Source::Radar(radar) => Ok(Box::new(radar::open(config, radar, given(config, path)?, split, seed)?)),
+        Source::Frames(frames @ FramesConfig { input: Some(input), .. }) => {
+            frames::open_paired(config, (frames, &**input), given(config, path)?, (Some(split), seed))
+        }
         Source::Frames(frames) => {
             let parts = frames::open_parts(config, frames, given(config, path)?, (split, seed))?;
             RateFrames::scaled(parts, frames)
@@ -212,6 +187,9 @@ pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn
     config.validate()?;
     match &config.source {
         Source::Radar(radar) => Ok(Box::new(radar::open_whole(config, radar, path)?)),
+        Source::Frames(frames @ FramesConfig { input: Some(input), .. }) => {
+            frames::open_paired(config, (frames, &**input), path, (None, seed))
+        }
         Source::Frames(frames) => RateFrames::scaled(frames::open_whole(config, frames, path)?, frames),
         Source::Strokes(_) | Source::Mnist(_) => open(config, Some(path), Split::Test, seed),
     }

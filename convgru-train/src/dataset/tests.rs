@@ -45,7 +45,7 @@ impl SequenceDataset for Counting {
 #[test]
 fn a_batch_has_time_first_and_then_the_sequences() {
     let indices = [7, 0, 49];
-    let Batch { frames: tensor, valid } = batch(&Counting, 1, &indices).unwrap();
+    let Batch { frames: tensor, valid, .. } = batch(&Counting, 1, &indices).unwrap();
     let valid = valid.unwrap();
     assert_eq!((tensor.shape(), valid.shape()), (&[5, 3, 2, 3, 4][..], &[5, 3, 2, 3, 4][..]));
     for (n, &index) in indices.iter().enumerate() {

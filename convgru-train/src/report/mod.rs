@@ -51,7 +51,7 @@ pub struct Report {
     /// Its validations, in rising order of steps.
     pub validations: Vec<ValidationRecord>,
     /// Who predicted, and the metrics on the test set: the model first, then the baselines,
-    /// of which the first is what ratios refer to (copying the last frame).
+    /// of which the first is what ratios refer to (copying the last frame, or the mean frame).
     pub table: Vec<(String, Metrics)>,
     /// Squared error summed over a frame, by lead time, in the order of [`table`](Self::table).
     pub lead_times: Vec<(String, Vec<f64>)>,
@@ -93,7 +93,9 @@ pub struct SequencePanel {
     pub times: Vec<String>,
     /// What the model saw: `[T_in, C, H, W]`, C = 1 or 3.
     pub input: Tensor<f32>,
-    /// What came next: `[T_out, C, H, W]`.
+    /// Whether truth and prediction are at the times of the input, of which they are no continuation.
+    pub same_times: bool,
+    /// What came next, or what was there at the same times: `[T_out, C, H, W]`.
     pub truth: Tensor<f32>,
     /// What the model expected: `[T_out, C, H, W]`.
     pub prediction: Tensor<f32>,
@@ -140,6 +142,7 @@ impl SequencePanel {
             shades: self.shades,
             baselines: self.baselines.len(),
             minutes_per_step: self.minutes_per_step,
+            same_times: self.same_times,
         })
     }
 }
@@ -156,6 +159,7 @@ struct Layout {
     /// Forecasts beside the prediction.
     baselines: usize,
     minutes_per_step: Option<f64>,
+    same_times: bool,
 }
 
 impl Layout {
@@ -164,8 +168,12 @@ impl Layout {
     }
 
     /// The time of a frame counted from the last input: `t-2`, `t-1`, `t`, `t+1`, ... or, where the time is known,
-    /// `-10 min`, `-5 min`, `0 min`, `+5 min`, ...
+    /// `-10 min`, `-5 min`, `0 min`, `+5 min`, ... Where predictions are at the times of the input, the number of the frame, from 1.
     fn time(&self, frame: usize) -> String {
+        if self.same_times {
+            let number = if frame < self.inputs { frame } else { frame - self.inputs };
+            return (number + 1).to_string();
+        }
         let ahead = frame as f64 + 1.0 - self.inputs as f64;
         let signed = |number: f64| match number {
             0.0 => String::new(),

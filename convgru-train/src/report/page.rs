@@ -64,7 +64,11 @@ pub fn html(report: &Report) -> Result<String> {
     if !report.table.is_empty() {
         section(&mut page, "Metrics", &tables::metrics(&report.table));
     }
-    section(&mut page, "Error by lead time", &lead_times(report));
+    section(
+        &mut page,
+        if same_times(report) { "Error by frame" } else { "Error by lead time" },
+        &lead_times(report),
+    );
     section(&mut page, "Scores by lead time", &scores(report));
     section(&mut page, "Loss", &loss(report));
     section(&mut page, "Facts", &pairs(&report.facts));
@@ -223,6 +227,11 @@ fn score(at: usize, chart: &ScoreChart) -> Option<String> {
     Some(format!("<div><h3>{}</h3>{}</div>", escape(&chart.name), drawn.draw()))
 }
 
+/// Whether predictions are at the times of the input.
+fn same_times(report: &Report) -> bool {
+    report.sequences.first().is_some_and(|panel| panel.same_times)
+}
+
 /// The chart of error by lead time, its numbers folded under it.
 fn lead_times(report: &Report) -> String {
     let line = |(i, (name, mse)): (usize, &(String, Vec<f64>))| Line {
@@ -243,8 +252,8 @@ fn lead_times(report: &Report) -> String {
     let steps = report.lead_times.iter().map(|(_, mse)| mse.len()).max().unwrap_or(0);
     let chart = Chart {
         id: "lead",
-        description: "mean squared error by lead time, model and baselines",
-        x_name: "frames ahead",
+        description: "mean squared error of each predicted frame, model and baselines",
+        x_name: if same_times(report) { "frame" } else { "frames ahead" },
         y_name: "MSE per frame",
         x: Axis::whole(1.0, steps as f64, 10),
         y: Axis::linear(0.0, high.max(0.0), 5),
@@ -254,6 +263,6 @@ fn lead_times(report: &Report) -> String {
     format!(
         "{}<details><summary>The numbers</summary>{}</details>",
         chart.draw(),
-        tables::lead_times(&report.lead_times)
+        tables::lead_times(&report.lead_times, same_times(report))
     )
 }

@@ -99,16 +99,17 @@ pub(super) fn line_class(row: usize) -> &'static str {
     ["model", "baseline-a", "baseline-b"].get(row).copied().unwrap_or("baseline-c")
 }
 
-/// The numbers behind the chart of error by lead time.
-pub(super) fn lead_times(series: &[(String, Vec<f64>)]) -> String {
+/// The numbers behind the chart of error by lead time, or by frame where predictions are at the times of the input.
+pub(super) fn lead_times(series: &[(String, Vec<f64>)], same_times: bool) -> String {
     let steps = series.iter().map(|(_, mse)| mse.len()).max().unwrap_or(0);
-    let mut html = String::from("<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Lead time</th>");
+    let (head, time) = if same_times { ("Frame", "") } else { ("Lead time", "t+") };
+    let mut html = format!("<div class=\"scroll\"><table><thead><tr><th scope=\"col\">{head}</th>");
     for (name, _) in series {
         let _ = write!(html, "<th scope=\"col\">{}</th>", escape(name));
     }
     html.push_str("</tr></thead><tbody>");
     for step in 0..steps {
-        let _ = write!(html, "<tr><th scope=\"row\">t+{}</th>", step + 1);
+        let _ = write!(html, "<tr><th scope=\"row\">{time}{}</th>", step + 1);
         for (_, mse) in series {
             let value = mse.get(step).copied().unwrap_or(f64::NAN);
             let _ = write!(html, "<td>{}</td>", compact(value));

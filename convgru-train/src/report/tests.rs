@@ -269,6 +269,7 @@ fn rain() -> SequencePanel {
         minutes_per_step: Some(5.0),
         times: (0..5).map(|step| format!("12:{:02}", 5 * step)).collect(),
         input: frames(0, 2),
+        same_times: false,
         truth: frames(2, 3),
         prediction: frames(1, 3),
         baselines: vec![("optical flow".into(), frames(2, 3)), ("persistence".into(), frames(0, 3))],

@@ -284,6 +284,10 @@ impl SequenceDataset for FirstSequences<'_> {
         self.dataset.steps()
     }
 
+    fn inputs(&self) -> Option<&dyn SequenceDataset> {
+        self.dataset.inputs()
+    }
+
     fn quantity(&self) -> Quantity {
         self.dataset.quantity()
     }

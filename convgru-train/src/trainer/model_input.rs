@@ -7,8 +7,8 @@ use super::radar_as_frames::rates_for;
 use crate::counted::counted;
 use crate::dataset::input::lost_pixels;
 use crate::dataset::{
-    self, DataConfig, FoundData, FramesConfig, HIGHEST_RATE, Input, InputOptions, Quantity, RadarConfig,
-    RateFrames, RateScale, SequenceDataset, Source, SourceKind, Split, detect,
+    self, DataConfig, FoundData, FramesConfig, HIGHEST_RATE, Input, InputFramesConfig, InputOptions,
+    Quantity, RadarConfig, RateFrames, RateScale, SequenceDataset, Source, SourceKind, Split, detect,
 };
 use crate::printable::printable;
 use crate::{Error, ReadBudget, Result};
@@ -73,6 +73,7 @@ impl TrainedModel {
     /// # Ok::<(), convgru_train::Error>(())
     /// ```
     pub fn read_input(&self, path: &Path, options: &InputOptions, budget: &ReadBudget) -> Result<Input> {
+        self.expect_continuing(path)?;
         let Reading { data, rates } = self.reading(path, options)?;
         let input = dataset::read_input(&data, path, (options.newest, rates.as_ref()), budget)?;
         let input = self.with_meaning(path, input)?;
@@ -107,6 +108,7 @@ impl TrainedModel {
     /// # Errors
     /// As [`read_input`](Self::read_input).
     pub fn read_arrival(&self, path: &Path, options: &InputOptions, budget: &ReadBudget) -> Result<Input> {
+        self.expect_continuing(path)?;
         let Reading { data, rates } = self.reading(path, options)?;
         self.with_meaning(path, dataset::read_arrival(&data, path, rates.as_ref(), budget)?)
     }
@@ -154,6 +156,7 @@ impl TrainedModel {
             (Some(given), Some(own)) => !given.is_file() && own.canonicalize().is_ok_and(|own| own == *given),
             (Some(_), None) => false,
         };
+        self.expect_input_frames(path.filter(|_| !is_own), options)?;
         let mut reading = match path {
             Some(path) if !is_own || *options != InputOptions::default() => self.reading(path, options)?,
             _ => Reading { data: self.config.data.clone(), rates: None },
@@ -169,6 +172,7 @@ impl TrainedModel {
             None => frames,
         };
         self.expect_frame(frames.name(), frames.frame_shape())?;
+        self.config.expect_input_channels(frames.inputs().map_or(0, |inputs| inputs.frame_shape()[0]))?;
         Ok(frames)
     }
 
@@ -293,6 +297,10 @@ impl TrainedModel {
             missing,
             // It lists parts of the data of the training.
             crop_list: String::new(),
+            input: own.input.map(|input| match &options.input_frames {
+                Some(path) => Box::new(InputFramesConfig { path: path.clone(), ..*input }),
+                None => input,
+            }),
             ..own
         }
     }

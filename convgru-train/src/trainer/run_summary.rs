@@ -71,7 +71,7 @@ struct TestFile {
     sequences: u64,
     mse: f64,
     ssim: f64,
-    mse_copy_last: f64,
+    mse_copy_last: Option<f64>,
     #[serde(default)]
     thresholds: Vec<f64>,
     models: Option<TestModels>,
@@ -98,7 +98,7 @@ impl From<TestFile> for TestScores {
             sequences: file.sequences,
             mse: file.mse,
             ssim: file.ssim,
-            ratio: file.mse / file.mse_copy_last,
+            ratio: file.mse / file.mse_copy_last.unwrap_or(f64::NAN),
             csi: file.thresholds.iter().copied().zip(csi).collect(),
         }
     }
@@ -136,7 +136,7 @@ enum Line {
         step: u64,
         mse: f64,
         ssim: f64,
-        mse_copy_last: f64,
+        mse_copy_last: Option<f64>,
         seconds: Option<f64>,
         /// The other results.
         #[serde(flatten)]
@@ -219,8 +219,9 @@ impl RunSummary {
                 };
                 let lower = |value| self.monitor.lower_is_better(value);
                 let is_better = |value: f64| self.best.is_none_or(|best| lower(value) < lower(best.value));
+                let ratio = mse / mse_copy_last.unwrap_or(f64::NAN);
                 if let Some(value) = value.filter(|&value| is_better(value)) {
-                    self.best = Some(BestValidation { step, value, mse, ssim, ratio: mse / mse_copy_last });
+                    self.best = Some(BestValidation { step, value, mse, ssim, ratio });
                 }
                 (step, seconds)
             }

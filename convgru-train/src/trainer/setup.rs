@@ -60,6 +60,9 @@ impl Setup {
         let config = &*config;
         let loader = DataLoader::new(train, config);
         config.expect_frame(loader.dataset().frame_shape())?;
+        for data in [loader.dataset(), validation.as_ref(), test.as_ref()] {
+            config.expect_input_channels(data.inputs().map_or(0, |inputs| inputs.frame_shape()[0]))?;
+        }
         expect_micro_batches(config, loader.dataset())?;
         config.expect_thresholds(&validation.quantity())?;
         expect_pictures(loader.dataset())?;

@@ -49,7 +49,7 @@ mod tests {
         let of = |highest: usize| {
             let value = |at: usize| if at < highest { 1.0 } else { 0.5 * (at % 2) as f32 };
             let mut counted = TopOfScale::default();
-            counted.count(&Batch { frames: Tensor::from_fn(&[2, 1, 1, 10, 10], value), valid: None });
+            counted.count(&Batch::new(Tensor::from_fn(&[2, 1, 1, 10, 10], value), None));
             counted
         };
         let rain = RainScale::default().quantity(Some(5.0));

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, MAGIC, NamedTensor};
 use crate::config::RunConfig;
+use crate::dataset::InputOptions;
 use crate::frame_by_frame::reads_correlations;
+use crate::printable::printable;
 use crate::trainer::RunFolder;
 use crate::{Error, Result, read_file, write_atomically};
 
@@ -127,6 +129,42 @@ impl TrainedModel {
                 Err(refuse(format!("it holds a tensor `{}` that the model has not", stored.name)))
             }
             None => Ok(Self { model, config, step }),
+        }
+    }
+
+    /// Fails unless the options name the input frames of other frames than those of the training, at `other`, where the model reads such, and only there.
+    pub(super) fn expect_input_frames(&self, other: Option<&Path>, options: &InputOptions) -> Result<()> {
+        let refuse = |what: String, reason: &str| Err(Error::Data { what, reason: reason.to_owned() });
+        match (self.config.data.input(), &options.input_frames, other) {
+            (None, Some(path), _) => refuse(
+                printable(path),
+                "is named as input frames, but the model reads the frames that it continues; leave --input out",
+            ),
+            (Some(_), Some(path), None) => refuse(
+                printable(path),
+                "is named as the input of the data of the training, which has its own (data.frames.input); leave --input out, or name other frames \
+                 with --data",
+            ),
+            (Some(_), None, Some(data)) => refuse(
+                printable(data),
+                "has frames that the model gives, and no input frames (data.frames.input); name these with --input",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails for a model that continues no frames; `path` holds frames to continue.
+    pub(crate) fn expect_continuing(&self, path: &Path) -> Result<()> {
+        match self.config.data.input() {
+            None => Ok(()),
+            Some(input) => Err(Error::Data {
+                what: printable(path),
+                reason: format!(
+                    "cannot be read for the model, which continues no frames: it reads frames such as the frames of {} (data.frames.input) and gives a frame \
+                     for each. `predict --input` takes such frames",
+                    printable(&input.path)
+                ),
+            }),
         }
     }
 

@@ -392,7 +392,7 @@ fn validation_record(step: u64, evaluation: &EvaluationResult) -> ValidationReco
         step,
         loss: evaluation.loss.unwrap_or(f64::NAN),
         metrics: evaluation.model.overall,
-        mse_copy_last: evaluation.copy_last.overall.mse,
+        mse_copy_last: evaluation.copy_last.as_ref().map_or(f64::NAN, |copy_last| copy_last.overall.mse),
         mse_mean: evaluation.mean.as_ref().map_or(f64::NAN, |mean| mean.overall.mse),
         ensemble: evaluation.ensemble.as_ref().map(|ensemble| Box::new(ensemble.overall)),
         events: evaluation.events.as_ref().map(EventMeans::of).unwrap_or_default(),

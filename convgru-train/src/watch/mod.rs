@@ -89,7 +89,7 @@ impl<'a> Watch<'a> {
     /// Prepares to watch with a network whose file has a hash. `tell` gets what happens.
     ///
     /// # Errors
-    /// [`Error::Format`] and [`Error::Data`] for a form that is unknown or cannot hold the members; [`Error::Io`] if the input is no folder or the
+    /// [`Error::Data`] for a network that continues no frames; [`Error::Format`] and [`Error::Data`] for a form that is unknown or cannot hold the members; [`Error::Io`] if the input is no folder or the
     /// folder for forecasts cannot be made, [`Error::Data`] if this is a file or lies in the input, where forecasts would be read as frames, and if
     /// the input has files of several regions; [`Error::Model`] if the network cannot be prepared.
     pub fn new(
@@ -98,6 +98,7 @@ impl<'a> Watch<'a> {
         model_hash: &'a str,
         tell: &'a mut dyn FnMut(WatchEvent) -> Result<()>,
     ) -> Result<Self> {
+        trained.expect_continuing(&config.input)?;
         let form = Form::of(&path_of(config, "forecast"))?;
         form.expect_members(config.members, trained.model.members())?;
         folders::prepare(config)?;

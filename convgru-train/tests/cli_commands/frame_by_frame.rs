@@ -47,7 +47,7 @@ fn number(i: usize) -> f32 {
 }
 
 /// A folder with `firenet.safetensors`, which `import` wrote, and `voxels.npy`.
-fn imported() -> tempfile::TempDir {
+pub(crate) fn imported() -> tempfile::TempDir {
     let folder = folder();
     let theirs = NamedTensors { tensors: tensors(), skipped: Vec::new() };
     fs::write(folder.path().join("theirs.safetensors"), export::to_safetensors(&theirs, &[]).unwrap())
@@ -65,7 +65,7 @@ fn expected() -> Tensor<f32> {
     network.forward(&Tensor::from_fn(&[4, 1, BINS, 6, 7], number)).unwrap().outputs.pop().unwrap()
 }
 
-fn numbers(path: &Path) -> (Vec<u64>, Vec<f32>) {
+pub(crate) fn numbers(path: &Path) -> (Vec<u64>, Vec<f32>) {
     let file = npyz::NpyFile::new(fs::File::open(path).unwrap()).unwrap();
     (file.shape().to_vec(), file.into_vec().unwrap())
 }

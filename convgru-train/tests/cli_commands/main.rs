@@ -23,6 +23,8 @@ mod import;
 #[cfg(test)]
 mod init_from;
 #[cfg(test)]
+mod input_frames;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod mask;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{ArgGroup, Args};
-use convgru_train::dataset::{SequenceDataset, Split};
+use convgru_train::dataset::{InputOptions, SequenceDataset, Split};
 use convgru_train::interrupt::Interrupt;
 use convgru_train::printable::printable;
 use convgru_train::trainer::{EvaluationResult, Evaluator, NowcastOptions, TrainedModel, with_threads};
@@ -37,6 +37,7 @@ use super::progress::Progress;
   convgru eval --checkpoint runs/quick/model.safetensors
   convgru eval --checkpoint runs/quick/checkpoints/best.ckpt --data mnist_test_seq.npy --json
   convgru eval --checkpoint runs/radar/checkpoints/best.ckpt --baselines
+  convgru eval --checkpoint runs/events --data other_images --input other_voxels
   convgru eval --checkpoint runs/radar/model.safetensors --baselines --data other_radar --threshold 1 --threshold 10")]
 pub(crate) struct Eval {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
@@ -45,6 +46,9 @@ pub(crate) struct Eval {
     /// Folder with MNIST's idx files, radar images or frames, or a file of frames [default: the data of the training]
     #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
+    /// Input frames that go with the frames of --data, for a model that was trained with data.frames.input
+    #[arg(long, value_name = "DIR|FILE", requires = "data")]
+    input: Option<PathBuf>,
     #[command(flatten)]
     reading: InputArguments,
     /// Compare with persistence and optical flow, in the unit of the data
@@ -87,6 +91,12 @@ impl Eval {
         for warning in dataset.warnings() {
             output::warn(warning);
         }
+        if self.baselines && dataset.inputs().is_some() {
+            anyhow::bail!(
+                "--baselines: persistence and optical flow continue frames, and the network gives a frame for each frame of data.frames.input; leave \
+                 --baselines out"
+            );
+        }
         let nowcasts = self.baselines.then(|| self.nowcasts(dataset.as_ref())).transpose()?;
         let evaluator = Evaluator {
             dataset: dataset.as_ref(),
@@ -104,7 +114,8 @@ impl Eval {
 
     fn dataset(&self, trained: &TrainedModel) -> anyhow::Result<Box<dyn SequenceDataset>> {
         let path = self.data.as_deref();
-        let opened = trained.open_data(path, &self.reading.options(), self.memory_mib);
+        let options = InputOptions { input_frames: self.input.clone(), ..self.reading.options() };
+        let opened = trained.open_data(path, &options, self.memory_mib);
         match path {
             Some(path) => opened.with_context(|| format!("--data {}", printable(path))),
             None => Ok(opened?),
@@ -140,13 +151,14 @@ impl Eval {
         let lead_times: Vec<String> = (1..=scores.per_step.len()).map(|t| format!("  frame {t}")).collect();
         rows.extend(lead_times.iter().map(String::as_str).zip(scores.per_step.iter().copied()));
         let mut text = format!(
-            "{} of step {} on {}\n\n{}\n\nThe model's MSE is {:.3} times the MSE of copying the last frame.",
+            "{} of step {} on {}\n\n{}\n\n{}",
             printable(&self.checkpoint),
             trained.step,
             output::counted(scores.sequences, "sequence"),
             output::table(&rows),
-            evaluation.ratio()
+            evaluation.sentence_of_ratio()
         );
+        text.truncate(text.trim_end().len());
         if let Some(ensemble) = &evaluation.ensemble {
             text += &format!("\n\n{}", ensemble::table(ensemble));
         }

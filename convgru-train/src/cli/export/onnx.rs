@@ -7,11 +7,16 @@ use convgru_train::trainer::TrainedModel;
 use super::super::exit_codes;
 use super::super::output::counted;
 use super::choice::OnnxChoice;
-use super::source::ExportSource;
+use super::source::{ExportSource, stages_of};
 use super::{Form, Part, Written};
 
 /// The file that was chosen.
 pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Result<Written> {
+    if let ExportSource::TrainedModel(trained) = source
+        && let Some(network) = stages_of(trained)?
+    {
+        return of_images(&network, choice);
+    }
     match (source, choice) {
         (ExportSource::Network(named), OnnxChoice::Stack(form)) => of_network(&named.network, *form),
         (ExportSource::TrainedModel(trained), OnnxChoice::Step(part)) => of_step(trained, *part),
@@ -24,6 +29,20 @@ pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Resul
             })
         }
         _ => anyhow::bail!("--checkpoint holds a trained model, --weights a network without a training"),
+    }
+}
+
+/// The stages of a trained network that gives an image for each input frame.
+fn of_images(network: &Network<f64>, choice: &OnnxChoice) -> anyhow::Result<Written> {
+    match choice {
+        OnnxChoice::Step(None) => of_network(network, Form::Step),
+        OnnxChoice::Forecast(None) => of_network(network, Form::Sequence),
+        OnnxChoice::Stack(form) => of_network(network, *form),
+        OnnxChoice::Forecast(Some(_)) | OnnxChoice::Step(Some(_)) => {
+            Err(exit_codes::wrong_argument(anyhow::anyhow!(
+                "--frames and --part are for networks that continue frames; this one gives an image for each input frame. Leave them out"
+            )))
+        }
     }
 }
 

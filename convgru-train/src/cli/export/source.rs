@@ -1,8 +1,9 @@
 //! The network to export: a trained model, or a network without a training.
 
 use anyhow::Context;
+use convgru_model::composed::Recurrent;
 use convgru_model::import::NamedNetwork;
-use convgru_model::{ConvGru, ForecasterConfig};
+use convgru_model::{ConvGru, ForecasterConfig, Network, OutputActivation};
 use convgru_train::printable::printable;
 use convgru_train::read_file;
 use convgru_train::trainer::{ModelFile, TrainedModel};
@@ -36,6 +37,26 @@ pub(super) fn part_of(trained: &TrainedModel, part: Part) -> anyhow::Result<Name
     let mut tensors = tensors_under(trained, &format!("{}.", part.name()));
     let network = ConvGru::from_tensors(config, &mut |name, _| take(&mut tensors, name))?;
     Ok(NamedNetwork { name: part.name().to_owned(), network: network.into(), origin: None })
+}
+
+/// The stages of a trained network that gives an image for each input frame, as a network of their own; `None` of a network that continues frames.
+///
+/// # Errors
+/// If patches or an activation stand around the stages, which no network of stages has.
+pub(super) fn stages_of(trained: &TrainedModel) -> anyhow::Result<Option<Network<f64>>> {
+    let ForecasterConfig::Recurrent(config) = &trained.config.model else { return Ok(None) };
+    if config.input_channels == 0 {
+        return Ok(None);
+    }
+    anyhow::ensure!(
+        config.patch == 1 && config.output_activation == OutputActivation::Identity,
+        "a network that gives an image for each input frame is written as ONNX with model.patch = 1 and model.output_activation = \"identity\", and \
+         these are {} and {:?}",
+        config.patch,
+        config.output_activation
+    );
+    let mut tensors = tensors_under(trained, "body.");
+    Ok(Some(Recurrent::from_tensors(config.body(), &mut |name, _| take(&mut tensors, name))?.into()))
 }
 
 impl ExportSource {

@@ -1,11 +1,11 @@
-//! Networks that are no forecasters: a result for each frame.
+//! Networks that continue no frames: a result for each frame.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use convgru_model::{Network, Tensor};
-use convgru_train::dataset::{Axes, FramesConfig, InputOptions, read_numbers};
+use convgru_train::dataset::{Axes, FramesConfig, InputOptions, Quantity, read_numbers};
 use convgru_train::forecast::{Form, expect_writable};
 use convgru_train::printable::printable;
 use convgru_train::trainer::{ModelFile, RunFolder, TrainedModel, with_threads};
@@ -48,13 +48,24 @@ pub(super) fn imported(checkpoint: &Path) -> anyhow::Result<Option<Network<f32>>
 impl Predict {
     /// Runs a network over the frames of the input, and reports the written file.
     pub(super) fn run_frame_by_frame(&self, network: &Network<f32>) -> anyhow::Result<ExitCode> {
+        self.run_network(network, None)
+    }
+
+    /// As [`run_frame_by_frame`](Self::run_frame_by_frame), with a trained network: the results are in the unit and the range of the training.
+    pub(super) fn run_trained(&self, trained: TrainedModel) -> anyhow::Result<ExitCode> {
+        let quantity = trained.quantity();
+        self.run_network(&Network::Forecaster(trained.model), Some(&quantity))
+    }
+
+    fn run_network(&self, network: &Network<f32>, quantity: Option<&Quantity>) -> anyhow::Result<ExitCode> {
         self.expect_fitting_options()?;
         out::expect_free(&self.out, &[&self.input, &RunFolder::model_at(&self.checkpoint)])?;
         expect_writable(&self.out, &self.input)?;
         let frames = self.read_frames(frame_channels(network)?)?;
         let results = with_threads(self.threads, || apply_to_frames(network, &frames))?;
         let results = results.with_context(|| self.name_of_frames())?;
-        self.write_results(&results)?;
+        let results = quantity.map_or(results.clone(), |quantity| quantity.in_units(&results));
+        self.write_results(&results, quantity.map_or([0.0, 1.0], Quantity::ends))?;
         self.report_results(&frames, &results)
     }
 
@@ -139,7 +150,8 @@ impl Predict {
         }
     }
 
-    fn write_results(&self, results: &Tensor<f32>) -> anyhow::Result<()> {
+    /// Writes results; pictures go from black to white over a range, unless another one is given.
+    fn write_results(&self, results: &Tensor<f32>, range: [f64; 2]) -> anyhow::Result<()> {
         if Form::of(&self.out)? == Form::Npy {
             let all = results.clone().reshape(&[&[1], results.shape()].concat())?;
             return Ok(media::write_array(
@@ -148,7 +160,7 @@ impl Predict {
                 &"tchw".parse::<Axes>().map_err(anyhow::Error::msg)?,
             )?);
         }
-        let [low, high] = self.picture_range.unwrap_or([0.0, 1.0]);
+        let [low, high] = self.picture_range.unwrap_or(range.map(|end| end as f32));
         let mut shades = results.clone();
         shades.as_mut_slice().iter_mut().for_each(|value| *value = (*value - low) / (high - low));
         Ok(media::write_frames(&self.out, &shades)?)

@@ -23,15 +23,17 @@ use super::{exit_codes, out, output};
 /// without a range, 0 to 1 after pictures). A .nc file also has the times, coordinates and projection of the input. Pixels that are missing in
 /// the last frame are missing in the whole forecast; a last frame without a measured pixel is refused. Pictures go from black to white.
 ///
-/// A network of `import` that continues no frames, such as FireNet, gives a frame for each frame of the input and keeps its states between
-/// frames. The input is an array of [T, C, H, W], such as voxel grids of events. The command scales no numbers: the network reads the numbers of
-/// the input, and a .npy file holds its results. Pictures show 0 as black and 1 as white, or the numbers of --picture-range.
+/// A network that continues no frames, such as FireNet (of `import`, or trained with data.frames.input), gives a frame for each frame of the input and keeps its
+/// states between frames. The input is an array of [T, C, H, W], such as voxel grids of events. The command scales no numbers of the input. A .npy file
+/// holds the results, of a trained network in the unit and the range of the training. Pictures show 0 as black and 1 as white, or the ends of that range, or
+/// the numbers of --picture-range.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.npy --frames 5 --out frames/
   convgru predict --checkpoint runs/radar --input radar/today --frames 12 --out nowcast.nc
-  convgru predict --checkpoint firenet.safetensors --input voxels.npy --out pictures/")]
+  convgru predict --checkpoint firenet.safetensors --input voxels.npy --out pictures/
+  convgru predict --checkpoint runs/events --input voxels.npy --out images.npy")]
 pub(crate) struct Predict {
     /// model.safetensors, a checkpoint (*.ckpt), the folder of a run, or a file of import
     #[arg(long, value_name = "FILE|RUN")]
@@ -77,10 +79,20 @@ impl Predict {
         if let Some(network) = frame_by_frame::imported(&self.checkpoint)? {
             return self.run_frame_by_frame(&network);
         }
-        let frames = self.expect_forecast_options()?;
+        let frames = match self.expect_forecast_options() {
+            Ok(frames) => frames,
+            // A network that gives a frame for each frame has these options.
+            Err(error) => match TrainedModel::read(&self.checkpoint) {
+                Ok(trained) if trained.config.data.input().is_some() => return self.run_trained(trained),
+                _ => return Err(error),
+            },
+        };
         out::expect_free(&self.out, &[&self.input, &RunFolder::model_at(&self.checkpoint)])?;
         expect_writable(&self.out, &self.input)?;
         let (trained, hash) = TrainedModel::read_with_hash(&self.checkpoint)?;
+        if trained.config.data.input().is_some() {
+            return self.run_trained(trained);
+        }
         self.members.expect_of(trained.model.members())?;
         Form::of(&self.out)?.expect_members(self.members.into(), trained.model.members())?;
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");

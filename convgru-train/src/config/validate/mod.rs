@@ -63,6 +63,7 @@ impl RunConfig {
         if let Some(frame) = self.data.frame_shape() {
             self.expect_frame(frame)?;
         }
+        self.expect_input()?;
         self.training.validate()?;
         self.optimizer.validate()?;
         Schedule::new(&self.schedule, self.optimizer.learning_rate, self.training.steps)?;
@@ -134,6 +135,68 @@ impl RunConfig {
             );
         }
         Ok(())
+    }
+
+    /// Checks that the network reads the frames that the data have for it: other frames, or those that it continues.
+    fn expect_input(&self) -> Result<()> {
+        let channels = self.model.input_channels();
+        match self.data.input() {
+            None if channels > 0 => refuse(
+                "data.frames.input",
+                format!(
+                    "is absent, but model.input_channels is {channels}: the network reads other frames than those it gives; set \
+                     data.frames.input.path to their file or folder"
+                ),
+            ),
+            Some(_) if channels == 0 => refuse(
+                "model.input_channels",
+                format!(
+                    "is 0, but data.frames.input has frames for the network to read, and a network of the kind {} continues the frames that it reads; \
+                     take model.kind = \"recurrent\" with the channels of the input frames, or begin with a network that reads such frames \
+                     (--init-from)",
+                    self.model.kind()
+                ),
+            ),
+            Some(_) => self.expect_all_input(),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that the network reads all input frames, and that gradients flow through all of them.
+    fn expect_all_input(&self) -> Result<()> {
+        if self.training.truncate > 0 {
+            let reason = format!(
+                "is {}, but the network gives a frame for each frame of data.frames.input, and gradients flow through all of these; set it to 0, and \
+                 take shorter sequences (data.input_frames) or a training.memory_budget",
+                self.training.truncate
+            );
+            return refuse("training.truncate", reason);
+        }
+        let own = &self.training.reverse_sampling;
+        if own.start > 0.0 || own.end > 0.0 {
+            let reason = "replaces frames of the input by predictions, but the network reads frames of data.frames.input, which it does not \
+                          predict; set start and end to 0";
+            return refuse("training.reverse_sampling", reason.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Checks that the network reads input frames of so many channels.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with both numbers.
+    pub(crate) fn expect_input_channels(&self, channels: usize) -> Result<()> {
+        if self.model.input_channels() == channels {
+            return Ok(());
+        }
+        refuse(
+            "model.input_channels",
+            format!(
+                "is {}, but the frames of data.frames.input have {} (their axes are set by data.frames.input.axes)",
+                self.model.input_channels(),
+                counted(channels, "channel")
+            ),
+        )
     }
 
     /// Checks that the losses are those of as many members as the model has.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::InputFramesConfig;
 use crate::dataset::config::{invalid, within};
 use crate::dataset::{Axes, HIGHEST_RATE, Quantity, RainScale, Transform};
 use crate::{Error, Result};
@@ -63,6 +64,10 @@ pub struct FramesConfig {
     /// linear in the numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rain: Option<RainScale>,
+    /// The frames that the network reads in place of these, at the same times, such as events. If it is set, the network gives one of these frames for
+    /// each of them; otherwise it reads these frames and continues them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Box<InputFramesConfig>>,
 }
 
 impl Default for FramesConfig {
@@ -84,6 +89,7 @@ impl Default for FramesConfig {
             crop_list: String::new(),
             time_depth: 24,
             rain: None,
+            input: None,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs, animated PNG and folders of PNG or JPEG images.
 
 mod agreement;
+mod clips;
 mod config;
 mod gathered;
+mod input_config;
 mod newest;
 mod numbers;
 mod on_disk;
 mod open_files;
+mod paired;
 mod parts;
 mod resize;
 mod split_files;
@@ -21,12 +24,16 @@ use convgru_model::Tensor;
 use rayon::prelude::*;
 
 pub use config::FramesConfig;
+pub use input_config::InputFramesConfig;
 pub use newest::read_frames;
 pub(super) use newest::{newest, newest_of};
 pub use numbers::read_numbers;
+pub(super) use paired::open_paired;
 pub(super) use parts::{listable_whole, open_parts, open_whole};
+use parts::{open_of, whole_of};
 
 use self::agreement::Told;
+use self::clips::{clips, of_equal_channels};
 use self::gathered::{Damage, gathered};
 use self::on_disk::OnDisk;
 pub(super) use self::resize::resized as resized_plane;
@@ -34,11 +41,8 @@ pub(super) use self::split_files::SplitFiles;
 pub(super) use self::time_order::TimeOrder;
 use self::time_order::{Run, Steps};
 use super::config::{DataConfig, OnCorrupt};
-use super::source::image::with_channels;
-use super::source::{self, FrameSource};
-use super::windows::{
-    Clip, Codebook, Pixels, SampleFilter, Selection, TimeAxis, WindowDataset, WindowSource,
-};
+use super::source::{self, FrameSource, Given};
+use super::windows::{Codebook, SampleFilter, Selection, TimeAxis, WindowDataset, WindowSource};
 use super::{SequenceDataset, Split};
 use crate::counted::counted;
 use crate::printable::{printable, printable_name};
@@ -59,41 +63,35 @@ struct Read {
 /// What was read of a file or a folder of images.
 type FileRead = (PathBuf, Vec<Read>);
 
-/// Opens a split of the sequences at a path: in memory, or where they take more than is allowed and their files are read from any place on,
+/// Opens a split of sequences: in memory, or where they take more than is allowed and their files are read from any place on,
 /// window by window.
 ///
 /// # Errors
 /// [`Error::Data`] if there are none of the length that is needed; [`Error::Memory`] if they take more than is allowed;
 /// [`Error::Format`] with file and shape if a file cannot be used, or none can.
-pub(super) fn open(
-    data: &DataConfig,
-    config: &FramesConfig,
-    path: &Path,
-    split: Split,
-) -> Result<Box<dyn SequenceDataset>> {
-    let reader = Reader { data, config, path, budget: data.budget() };
-    let mut left_out = Vec::new();
-    let files = split_files::split_files(&reader, split, &mut left_out)?;
+fn open(reader: &Reader<'_>, split: Split) -> Result<Box<dyn SequenceDataset>> {
+    let (data, mut left_out) = (reader.data, Vec::new());
+    let files = split_files::split_files(reader, split, &mut left_out)?;
     reader.opened(files, &format!("the {split} split"), data.sequences(split), left_out)
 }
 
-/// Opens all sequences at a path as a test set, or those of its folder `test` where it has folders for splits. A file that is read
+/// Opens all sequences as a test set, or those of the folder `test` where there are folders for splits. A file that is read
 /// sequence by sequence may be larger than the memory.
 ///
 /// # Errors
 /// As [`open`].
-fn open_all(data: &DataConfig, config: &FramesConfig, path: &Path) -> Result<Box<dyn SequenceDataset>> {
-    let reader = Reader { data, config, path, budget: data.budget() };
+fn open_all(reader: &Reader<'_>) -> Result<Box<dyn SequenceDataset>> {
+    let path = reader.path;
     if path.is_file() || source::is_store(path) {
-        let source = source::open(path, config, &reader.budget)?;
+        let source = reader.source(path)?;
         if source.is_seekable() && reader.order(path, source.as_ref())?.is_plain() {
             let file = (path.to_path_buf(), 0..source.info()?.sequences);
             let files = SplitFiles { files: vec![file], time: 0.0..1.0 };
-            return Ok(Box::new(OnDisk::new(&reader, files, (WHOLE, usize::MAX), Vec::new())?));
+            return Ok(Box::new(OnDisk::new(reader, files, (WHOLE, usize::MAX), Vec::new())?));
         }
     }
     let mut left_out = Vec::new();
-    let files = split_files::whole(&reader, &mut left_out)?;
+    let files = split_files::whole(reader, &mut left_out)?;
     reader.opened(files, WHOLE, usize::MAX, left_out)
 }
 
@@ -107,7 +105,7 @@ pub(super) fn files_of_splits(
     path: &Path,
     left_out: &mut Vec<Error>,
 ) -> Result<[SplitFiles; 3]> {
-    split_files::all_splits(&Reader { data, config, path, budget: data.budget() }, left_out)
+    split_files::all_splits(&Reader::new(data, config, path), left_out)
 }
 
 /// All files of a path, none of them for training.
@@ -119,9 +117,23 @@ struct Reader<'a> {
     config: &'a FramesConfig,
     path: &'a Path,
     budget: ReadBudget,
+    /// Whether frames of arrays are given as values or as numbers.
+    given: Given,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads values of a path within the budget of the configuration.
+    fn new(data: &'a DataConfig, config: &'a FramesConfig, path: &'a Path) -> Self {
+        Self { data, config, path, budget: data.budget(), given: Given::Values }
+    }
 }
 
 impl Reader<'_> {
+    /// Opens a file or a folder of images.
+    fn source(&self, path: &Path) -> Result<Box<dyn FrameSource>> {
+        source::open_as(path, self.config, &self.budget, self.given)
+    }
+
     fn refuse(&self, reason: String) -> Error {
         Error::Data { what: printable(self.path), reason }
     }
@@ -139,7 +151,8 @@ impl Reader<'_> {
             _ => (format!(" of {part}"), "", format!("take fewer frames, {axes} (data.frames.axes)")),
         };
         Err(self.refuse(format!(
-            "the longest sequence{of} has {longest}, but data.input_frames + data.output_frames = {needed}{by} are needed; {advice} if they are others"
+            "the longest sequence{of} has {longest}, but {}{by} are needed; {advice} if they are others",
+            self.data.steps_by_field()
         )))
     }
 
@@ -170,7 +183,7 @@ impl Reader<'_> {
     /// Whether all files are read from any place on.
     fn are_seekable(&self, files: &SplitFiles) -> Result<bool> {
         for (path, _) in &files.files {
-            if !source::open(path, self.config, &self.budget)?.is_seekable() {
+            if !self.source(path)?.is_seekable() {
                 return Ok(false);
             }
         }
@@ -185,12 +198,12 @@ impl Reader<'_> {
         most: usize,
         left_out: &mut Vec<Error>,
     ) -> Result<WindowDataset> {
-        let Self { data, config, path, budget } = self;
+        let Self { data, config, path, budget, .. } = self;
         let outcomes: Vec<Result<(FileRead, Told, Vec<Error>)>> = files
             .files
             .into_par_iter()
             .map(|(path, sequences)| {
-                let source = source::open(&path, config, budget)?;
+                let source = self.source(&path)?;
                 let order = self.order(&path, source.as_ref())?;
                 let mut damage = Damage { on_corrupt: data.on_corrupt, left_out: Vec::new() };
                 let time = (sequences, &files.time, &order);
@@ -262,50 +275,6 @@ fn told_of(left_out: &[Error], part: &str) -> Vec<String> {
 
 fn is_missing_any(values: &[f32]) -> bool {
     values.iter().any(|value| value.is_nan())
-}
-
-/// The sequences with one number of channels, the largest there is where it is 0.
-///
-/// # Errors
-/// [`Error::Format`] with the file whose frames cannot be brought to it.
-fn of_equal_channels(read: Vec<FileRead>, channels: usize, budget: &ReadBudget) -> Result<Vec<Read>> {
-    let found = |read: &Read| read.frames.shape()[1];
-    let channels = match channels {
-        0 => read.iter().flat_map(|(_, read)| read).map(found).max().unwrap_or(1),
-        channels => channels,
-    };
-    let mut equal = Vec::with_capacity(read.iter().map(|(_, read)| read.len()).sum());
-    for (path, sequences) in read {
-        for Read { name, time_axis, frames } in sequences {
-            let had = frames.shape()[1].max(1);
-            let more = bytes_of(size_of::<f32>(), &[frames.len() / had, channels.saturating_sub(had)]);
-            budget.keep(&path, more)?.stay();
-            let frames = with_channels(frames, channels).map_err(|error| Error::Format {
-                path: path.clone(),
-                reason: format!(
-                    "cannot be brought to {channels} channels ({error}); set data.frames.channels"
-                ),
-            })?;
-            equal.push(Read { name, time_axis, frames });
-        }
-    }
-    Ok(equal)
-}
-
-/// Frames as bytes where all of them came from bytes.
-fn clips(sequences: Vec<Read>) -> Vec<Clip> {
-    let byte = |value: f32| (value * 255.0).round();
-    let are_bytes = sequences.iter().all(|read| read.frames.as_slice().iter().all(|&v| byte(v) / 255.0 == v));
-    let clip = |read: Read| {
-        let shape = [1, 2, 3].map(|axis| read.frames.shape()[axis]);
-        let values = read.frames.as_slice();
-        let pixels = match are_bytes {
-            true => Pixels::Bytes(values.iter().map(|&value| byte(value) as u8).collect()),
-            false => Pixels::Values(values.to_vec()),
-        };
-        Clip { name: read.name, time_axis: read.time_axis, shape, pixels }
-    };
-    sequences.into_iter().map(clip).collect()
 }
 
 /// The order of the frames of a source in time.

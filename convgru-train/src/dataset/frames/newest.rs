@@ -82,7 +82,7 @@ pub(in crate::dataset) fn newest_of(
         );
         return Err(Error::Format { path: path.into(), reason });
     }
-    let reader = Reader { data, config, path, budget: budget.clone() };
+    let reader = Reader { budget: budget.clone(), ..Reader::new(data, config, path) };
     let order = reader.order(path, source)?;
     let told = reader.told(path, source, &order)?;
     let of_training = data.found.as_ref().map(|found| found.minutes_per_step);

@@ -82,7 +82,7 @@ impl OnDisk {
         let Reader { data, config, budget, .. } = reader;
         let mut damaged_frames = Vec::new();
         let headers = files.files.into_iter().map(|(path, sequences)| {
-            let source = super::source::open(&path, config, budget)?;
+            let source = reader.source(&path)?;
             let (info, order) = (source.info()?, reader.order(&path, source.as_ref())?);
             let mut runs = order.runs(places(info.steps, &files.time));
             if data.on_corrupt == OnCorrupt::Skip && source.has_file_per_frame() {
@@ -111,7 +111,7 @@ impl OnDisk {
             Numbering::new(clips.iter().map(|clip| clip.run.steps.len()), data.steps(), config.stride);
         let mut made = Self {
             name: String::new(),
-            files: OpenFiles::new(headers.iter().map(|own| own.path.clone()).collect(), config, budget),
+            files: OpenFiles::new(headers.iter().map(|own| own.path.clone()).collect(), reader),
             config: (*config).clone(),
             budget: budget.clone(),
             len: most.min(numbering.windows()),

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::FramesConfig;
+use super::{FramesConfig, Reader};
 use crate::Result;
-use crate::dataset::source::{self, FrameSource};
+use crate::dataset::source::{self, FrameSource, Given};
 use crate::read_budget::ReadBudget;
 
 /// Files that stay open: fewer than a system lets a program have.
@@ -17,14 +17,16 @@ pub(super) struct OpenFiles {
     paths: Vec<PathBuf>,
     config: FramesConfig,
     budget: ReadBudget,
+    given: Given,
     /// Those that were read last, the latest at the end.
     opened: Mutex<VecDeque<(usize, Arc<dyn FrameSource>)>>,
 }
 
 impl OpenFiles {
-    /// Files that are read as a configuration says.
-    pub(super) fn new(paths: Vec<PathBuf>, config: &FramesConfig, budget: &ReadBudget) -> Self {
-        Self { paths, config: config.clone(), budget: budget.clone(), opened: Mutex::default() }
+    /// Files that are read as a reader reads them.
+    pub(super) fn new(paths: Vec<PathBuf>, reader: &Reader<'_>) -> Self {
+        let (config, budget) = (reader.config.clone(), reader.budget.clone());
+        Self { paths, config, budget, given: reader.given, opened: Mutex::default() }
     }
 
     /// The path of a file.
@@ -45,7 +47,7 @@ impl OpenFiles {
         };
         let source = match found {
             Some((_, source)) => source,
-            None => Arc::from(source::open(&self.paths[file], &self.config, &self.budget)?),
+            None => Arc::from(source::open_as(&self.paths[file], &self.config, &self.budget, self.given)?),
         };
         let mut opened = opened();
         opened.retain(|(own, _)| *own != file);

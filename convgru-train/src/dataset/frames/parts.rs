@@ -8,7 +8,7 @@ use super::{Reader, SplitFiles, WHOLE, open, open_all, split_files};
 use crate::counted::counted;
 use crate::dataset::crop_list::{self, ListedCrop};
 use crate::dataset::crops::{Crops, Places, Row};
-use crate::dataset::{DataConfig, FramesConfig, SequenceDataset, Split, source};
+use crate::dataset::{DataConfig, FramesConfig, SequenceDataset, Split};
 use crate::printable::printable;
 use crate::{Error, Result};
 
@@ -24,21 +24,26 @@ pub(in crate::dataset) fn open_parts(
     data: &DataConfig,
     config: &FramesConfig,
     path: &Path,
-    (split, seed): (Split, u64),
+    split: (Split, u64),
 ) -> Result<Box<dyn SequenceDataset>> {
+    open_of(&Reader::new(data, config, path), split)
+}
+
+/// As [`open_parts`], of a reader.
+pub(super) fn open_of(reader: &Reader<'_>, (split, seed): (Split, u64)) -> Result<Box<dyn SequenceDataset>> {
+    let Reader { data, config, .. } = *reader;
     if config.crop == [0, 0] {
-        return open(data, config, path, split);
+        return open(reader, split);
     }
-    let reader = Reader { data, config, path, budget: data.budget() };
     let mut left_out = Vec::new();
-    let files = split_files::split_files(&reader, split, &mut left_out)?;
+    let files = split_files::split_files(reader, split, &mut left_out)?;
     let part = format!("the {split} split");
     let drawn = ((split == Split::Train).then_some(seed), data.sequences(split));
     if config.crop_list.is_empty() {
         let windows = reader.opened(files, &part, usize::MAX, left_out)?;
         return Ok(Box::new(Crops::new(windows, config.crop, Places::Anywhere, drawn)?));
     }
-    let (windows, spans) = listable(&reader, files, &part, left_out)?;
+    let (windows, spans) = listable(reader, files, &part, left_out)?;
     let list = Path::new(&config.crop_list);
     let frames = Frames { total: windows.frames_of_file()?, spans, size: windows.frame_shape() };
     let listed = crop_list::read(list, &reader.budget)?;
@@ -78,7 +83,7 @@ fn listable(
     let refuse =
         |reason: &str| Error::Config { field: "data.frames.crop_list".into(), reason: reason.into() };
     for (path, _) in &files.files {
-        let source = source::open(path, reader.config, &reader.budget)?;
+        let source = reader.source(path)?;
         if let (true, Some(axes)) = (source.is_scattered(), source.axes()) {
             return Err(refuse(&format!(
                 "names parts of frames, but the axes of {} are \"{axes}\" (t frames, h rows, w columns), so that each frame lies all over the file; save \
@@ -112,7 +117,7 @@ pub(in crate::dataset) fn listable_whole(
     config: &FramesConfig,
     path: &Path,
 ) -> Result<(Box<dyn SequenceDataset>, Vec<Span>)> {
-    let reader = Reader { data, config, path, budget: data.budget() };
+    let reader = Reader::new(data, config, path);
     let mut left_out = Vec::new();
     let files = split_files::whole(&reader, &mut left_out)?;
     let (windows, spans) = listable(&reader, files, WHOLE, left_out)?;
@@ -129,8 +134,13 @@ pub(in crate::dataset) fn open_whole(
     config: &FramesConfig,
     path: &Path,
 ) -> Result<Box<dyn SequenceDataset>> {
-    let windows = open_all(data, config, path)?;
-    Ok(match config.crop {
+    whole_of(&Reader::new(data, config, path))
+}
+
+/// As [`open_whole`], of a reader.
+pub(super) fn whole_of(reader: &Reader<'_>) -> Result<Box<dyn SequenceDataset>> {
+    let windows = open_all(reader)?;
+    Ok(match reader.config.crop {
         [0, 0] => windows,
         [rows, columns] => {
             let [_, height, width] = windows.frame_shape();

@@ -54,7 +54,8 @@ impl TrainedRun {
         let told = "the run is trained and saved; resume it for its results";
         let config = &self.model.config;
         let quantity = self.test.quantity();
-        let nowcasts = quantity.is_rain().then(|| NowcastOptions::suited_to(&quantity));
+        let nowcasts = (quantity.is_rain() && self.test.inputs().is_none())
+            .then(|| NowcastOptions::suited_to(&quantity));
         let evaluator = Evaluator {
             dataset: self.test.as_ref(),
             split: Split::Test,
@@ -79,7 +80,8 @@ impl TrainedRun {
         let panels = self.panels(validation)?;
         folder.write(&folder.animation(), &report::animation(&panels)?)?;
         let (first, _) = batch(validation, 0, &[0])?.split(self.model.config.data.input_frames)?;
-        let example = encode_gif(&sample_panels::sequence(&first.frames, 0)?, DEFAULT_DELAY)?;
+        let shown = sample_panels::shown_input(validation, &first)?;
+        let example = encode_gif(&sample_panels::sequence(&shown, 0)?, DEFAULT_DELAY)?;
         folder.write(&folder.example(), &example)?;
         let artifacts = Artifacts {
             evaluation,
@@ -114,11 +116,14 @@ impl TrainedRun {
         Report {
             title: folder.name(),
             summary: format!(
-                "A network of recurrent convolutions, of the kind {}, reads {} and predicts the next {outputs}. \
-                 Its squared error is {:.3} times the squared error of repeating the last frame.",
+                "A network of recurrent convolutions, of the kind {}, reads {} and predicts {}. {}",
                 config.model.kind(),
                 counted(inputs, "frame"),
-                evaluation.ratio()
+                match config.data.input() {
+                    Some(_) => "a frame for each of them".to_owned(),
+                    None => format!("the next {outputs}"),
+                },
+                evaluation.sentence_of_ratio()
             ),
             facts: self.facts(evaluation, data),
             config_toml: config.to_toml(),

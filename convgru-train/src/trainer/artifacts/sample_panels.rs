@@ -3,7 +3,7 @@
 use convgru_model::{Forecaster, Tensor, mean_of_members};
 
 use crate::Result;
-use crate::dataset::{SequenceDataset, batch};
+use crate::dataset::{Batch, SequenceDataset, batch};
 use crate::metric::{ForecastScores, copy_last};
 use crate::report::{ScoreChart, SequencePanel, Shades};
 use crate::trainer::evaluation::{NowcastOptions, NowcastScores};
@@ -27,14 +27,15 @@ impl SamplePanels<'_> {
         let leads = truth.frames.shape()[0];
         let predicted = self.model.forward(&*input.as_read_by(self.model.config()), leads)?;
         let members = self.model.members();
-        let is_rain = quantity.is_rain() && self.dataset.frame_shape()[0] == 1;
+        let is_continuing = self.dataset.inputs().is_none();
+        let is_rain = quantity.is_rain() && self.dataset.frame_shape()[0] == 1 && is_continuing;
         let (observed, truth, mut prediction) = match is_rain {
             true => (
                 input.in_units(&quantity),
                 truth.in_units(&quantity),
                 quantity.mean_of_members(predicted, members)?,
             ),
-            false => (input.frames.clone(), truth.frames, mean_of_members(predicted, members)?),
+            false => (shown_input(self.dataset, &input)?, truth.frames, mean_of_members(predicted, members)?),
         };
         let mut baselines = Vec::new();
         if is_rain {
@@ -52,8 +53,9 @@ impl SamplePanels<'_> {
                 name: if is_rain { self.dataset.label(index) } else { String::new() },
                 shades: if is_rain { Shades::Rain } else { Shades::Intensity },
                 minutes_per_step: quantity.minutes_per_step,
-                times: self.dataset.times(index),
+                times: if is_continuing { self.dataset.times(index) } else { Vec::new() },
                 input: sequence(&observed, at)?,
+                same_times: !is_continuing,
                 truth: sequence(&truth, at)?,
                 prediction: sequence(&prediction, at)?,
                 baselines: baselines.iter().map(baseline).collect::<Result<_>>()?,
@@ -61,6 +63,27 @@ impl SamplePanels<'_> {
         };
         indices.iter().enumerate().map(panel).collect()
     }
+}
+
+/// Frames that were read as they are drawn: frames of a data set as they are, and other frames as their mean over channels, with grey for 0 and black
+/// and white for the largest size of a mean below and above it.
+pub(crate) fn shown_input(dataset: &dyn SequenceDataset, input: &Batch) -> Result<Tensor<f32>> {
+    let &[steps, batch, channels, height, width] = input.frames.shape() else {
+        return Ok(input.frames.clone());
+    };
+    if dataset.inputs().is_none() {
+        return Ok(input.frames.clone());
+    }
+    let (area, drawn) = (height * width, dataset.frame_shape()[0]);
+    let mean = |image: &[f32], pixel: usize| {
+        (0..channels).map(|channel| image[channel * area + pixel]).sum::<f32>() / channels as f32
+    };
+    let images = input.frames.as_slice().chunks_exact(channels * area);
+    let means: Vec<f32> = images.flat_map(|image| (0..area).map(move |pixel| mean(image, pixel))).collect();
+    let most = means.iter().fold(0.0f32, |most, mean| most.max(mean.abs())).max(f32::MIN_POSITIVE);
+    let shades = means.iter().map(|mean| 0.5 + 0.5 * (mean / most)).collect::<Vec<f32>>();
+    let planes = shades.chunks_exact(area).flat_map(|plane| plane.repeat(drawn)).collect();
+    Ok(Tensor::from_vec(&[steps, batch, drawn, height, width], planes)?)
 }
 
 /// CSI and FSS for each threshold, and the mean absolute error.

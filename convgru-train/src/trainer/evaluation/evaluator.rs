@@ -24,8 +24,8 @@ pub struct EvaluationResult {
     pub model: Scores,
     /// The members, where the model is an ensemble.
     pub ensemble: Option<EnsembleScores>,
-    /// Repeating the last input frame.
-    pub copy_last: Scores,
+    /// Repeating the last input frame, where the network continues frames.
+    pub copy_last: Option<Scores>,
     /// Predicting the mean frame, where one was given.
     pub mean: Option<Scores>,
     /// Loss of the model's predictions, where one was asked for.
@@ -81,9 +81,10 @@ impl Evaluator<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Option<EvaluationResult>> {
         let total = self.dataset.len();
-        let steps = self.dataset.steps().saturating_sub(self.input_frames);
+        let is_continuing = self.dataset.inputs().is_none();
+        let steps = self.dataset.steps().saturating_sub(if is_continuing { self.input_frames } else { 0 });
         let mut scored = MetricAccumulator::new(steps);
-        let mut copy_last = MetricAccumulator::new(steps);
+        let mut copy_last = is_continuing.then(|| MetricAccumulator::new(steps));
         let mut mean = MetricAccumulator::new(steps);
         let members = model.members();
         let mut ensemble = (members > 1).then(|| EnsembleAccumulator::new(members, steps));
@@ -113,8 +114,10 @@ impl Evaluator<'_> {
             let prediction = mean_of_members(prediction, members)?;
             // A missing pixel is 0 in the truth, and in what is compared with it.
             scored.add(&truth.measured(prediction), &truth.frames)?;
-            let repeated = metric::copy_last(&input.frames, steps)?;
-            copy_last.add(&truth.measured(repeated), &truth.frames)?;
+            if let Some(copy_last) = &mut copy_last {
+                let repeated = metric::copy_last(&input.frames, steps)?;
+                copy_last.add(&truth.measured(repeated), &truth.frames)?;
+            }
             if let Some(frame) = self.mean_frame {
                 let frames = metric::mean(frame, steps, chunk.len())?;
                 mean.add(&truth.measured(frames), &truth.frames)?;
@@ -128,7 +131,7 @@ impl Evaluator<'_> {
         Ok(Some(EvaluationResult {
             model: scored.scores()?,
             ensemble: ensemble.map(|ensemble| ensemble.scores()),
-            copy_last: copy_last.scores()?,
+            copy_last: copy_last.map(|copy_last| copy_last.scores()).transpose()?,
             mean: self.mean_frame.map(|_| mean.scores()).transpose()?,
             loss: self.loss.map(|_| loss_sum / total as f64),
             nowcasts,
@@ -155,12 +158,22 @@ impl Evaluator<'_> {
 }
 
 impl EvaluationResult {
-    /// Error of the model as a share of the error of repeating the last frame.
-    pub fn ratio(&self) -> f64 {
-        self.model.overall.mse / self.copy_last.overall.mse
+    /// The squared error of the model as a share of the error of a baseline, which the second part names: of repeating the last frame, or of a network
+    /// that gives a frame for each input frame of the mean frame. `None` where neither was measured.
+    pub fn ratio(&self) -> Option<(f64, &'static str)> {
+        let copy_last = self.copy_last.as_ref().map(|scores| (scores, "copying the last frame"));
+        let (scores, name) =
+            copy_last.or(self.mean.as_ref().map(|scores| (scores, "predicting the mean frame")))?;
+        Some((self.model.overall.mse / scores.overall.mse, name))
     }
 
-    /// For programs: `mse`, `mae`, `ssim`, `psnr` of the model over all frames, `mse_copy_last`, `sequences`,
+    /// The sentence about [`ratio`](Self::ratio); empty where there is none.
+    pub fn sentence_of_ratio(&self) -> String {
+        let sentence = |(ratio, name)| format!("The model's MSE is {ratio:.3} times the MSE of {name}.");
+        self.ratio().map(sentence).unwrap_or_default()
+    }
+
+    /// For programs: `mse`, `mae`, `ssim`, `psnr` of the model over all frames, `mse_copy_last` (null where the network continues no frames), `sequences`,
     /// the four metrics by lead time in `per_step`, and the keys of [`NowcastScores::to_json`] where there is one. Of
     /// an ensemble besides `crps`, an object of `members`, `crps`, `fair_crps` and `spread` over all frames and, by lead time,
     /// in `per_step`.
@@ -171,7 +184,8 @@ impl EvaluationResult {
             parts.map(|(key, value)| (key.to_owned(), json!(value))).into_iter().collect::<Map<_, _>>()
         };
         let mut value = metrics(&self.model.overall);
-        value.insert("mse_copy_last".to_owned(), json!(self.copy_last.overall.mse));
+        let copy_last = self.copy_last.as_ref().map(|scores| scores.overall.mse);
+        value.insert("mse_copy_last".to_owned(), json!(copy_last));
         value.insert("sequences".to_owned(), json!(self.model.sequences));
         let per_step = self.model.per_step.iter().map(metrics).map(Value::Object).collect();
         value.insert("per_step".to_owned(), per_step);
@@ -182,7 +196,8 @@ impl EvaluationResult {
 
     /// The rows of the table: name and scores, the model first.
     pub fn rows(&self) -> Vec<(&'static str, &Scores)> {
-        let mut rows = vec![("model", &self.model), ("copy last frame", &self.copy_last)];
+        let mut rows = vec![("model", &self.model)];
+        rows.extend(self.copy_last.iter().map(|copy_last| ("copy last frame", copy_last)));
         rows.extend(self.mean.iter().map(|mean| ("predict the mean", mean)));
         rows
     }

@@ -140,6 +140,17 @@ impl InitialWeights {
         }
     }
 
+    /// The network of the weights for data with input frames ([`FramesConfig::input`](crate::dataset::FramesConfig::input)): as
+    /// [`network_for`](Self::network_for), but a network of composed cells becomes one that gives an image for each input frame.
+    pub fn network_of_images(&self, configured: &ForecasterConfig) -> ForecasterConfig {
+        match &self.content {
+            Content::Stages(network) => {
+                stages::network_of_images(network.config(), configured).unwrap_or(configured.clone())
+            }
+            Content::Network(..) | Content::Stacks(_) => self.network_for(configured),
+        }
+    }
+
     /// Puts the weights into a network, and says which ones they are.
     ///
     /// # Errors

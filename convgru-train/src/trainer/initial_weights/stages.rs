@@ -1,4 +1,4 @@
-//! A network of composed cells of a file, as the first stages of a network that continues frames.
+//! A network of composed cells of a file, as the first stages of a network that continues frames or gives an image for each input frame.
 
 use convgru_model::composed::{ConvStageConfig, Recurrent, RecurrentConfig, Stage, Wiring};
 use convgru_model::{ForecasterConfig, Parameters, RecurrentForecasterConfig};
@@ -27,6 +27,33 @@ pub(super) fn network_for(file: &RecurrentConfig, configured: &ForecasterConfig)
         let to_frames =
             ConvStageConfig { in_channels, out_channels, kernel_size: [1, 1], ..Default::default() };
         network.stages.push(Stage::Convolution(to_frames));
+    }
+    network.validate().is_ok().then(|| network.into())
+}
+
+/// A network with the stages of a file that gives an image for each input frame, if there is one. A convolution to the images of `configured` follows
+/// a cell with another result.
+pub(super) fn network_of_images(
+    file: &RecurrentConfig,
+    configured: &ForecasterConfig,
+) -> Option<ForecasterConfig> {
+    let mut network = RecurrentForecasterConfig {
+        image_channels: file.top_channels(),
+        input_channels: file.in_channels(0),
+        patch: 1,
+        wiring: file.wiring,
+        stages: file.stages.clone(),
+        ..Default::default()
+    };
+    let ends_with_cell = matches!(file.stages.last(), Some(Stage::Cell(_)));
+    if ends_with_cell && file.wiring != Wiring::Levels && file.top_channels() != configured.image_channels() {
+        network.image_channels = configured.image_channels();
+        network.stages.push(Stage::Convolution(ConvStageConfig {
+            in_channels: file.top_channels(),
+            out_channels: network.image_channels,
+            kernel_size: [1, 1],
+            ..Default::default()
+        }));
     }
     network.validate().is_ok().then(|| network.into())
 }
@@ -82,13 +109,13 @@ fn reason_against(file: &RecurrentConfig, configured: &ForecasterConfig) -> Stri
         return String::new();
     }
     let advice = if reads_frames_of_training(file.in_channels(0)) {
-        "set [model] with its stages up to the last cell and a convolution to the channels of frames"
+        ", or set [model] with its stages up to the last cell and a convolution to the channels of frames"
     } else {
-        "train has frames of 1 or 3 channels, of which no patch has as many; predict runs the network as it is, and the library trains it \
-         (Recurrent::forward_train)"
+        ""
     };
     format!(
-        "; the network of the file reads {} channels and gives {}, so that it cannot read its own predictions of frames of {}: {advice}",
+        "; the network of the file reads {0} channels and gives {1}, so that it cannot read its own predictions of frames of {2}: set \
+         data.frames.input.path to frames of {0} channels, for each of which it gives a frame{advice}; predict runs the network as it is",
         file.in_channels(0),
         file.top_channels(),
         configured.image_channels()

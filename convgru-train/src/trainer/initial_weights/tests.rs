@@ -294,7 +294,15 @@ fn composed_cells_that_give_no_frames_are_refused_but_begin_a_network_that_does(
     let told = error(&path, &configured);
     assert!(told.contains("reads 5 channels and gives 1") && told.contains("own predictions"), "{told}");
     // No frames of a training have patches of five channels.
-    assert!(told.contains("frames of 1 or 3 channels") && !told.contains("set [model]"), "{told}");
+    assert!(
+        told.contains("data.frames.input.path to frames of 5") && !told.contains("set [model]"),
+        "{told}"
+    );
+    let ForecasterConfig::Recurrent(images) = weights.network_of_images(&configured.model) else { panic!() };
+    assert_eq!((images.input_channels, images.image_channels, images.patch), (5, 1, 1));
+    assert_eq!(images.stages, stages);
+    let (_, told) = filled(&path, &RunConfig { model: images.into(), ..configured.clone() }).unwrap();
+    assert!(told.contains("from the first 3 stages"), "{told}");
     let of_four = vec![convolution(4, 3), Stage::Cell(CellConfig::new(3, 3)), convolution(3, 1)];
     write_composed(&path, RecurrentConfig { stages: of_four, ..Default::default() });
     let told = error(&path, &configured);

@@ -16,7 +16,8 @@ pub(super) fn micro_batches(batch: &Batch, count: usize) -> Result<Vec<Batch>> {
     let part = |index: usize| {
         let range = index * samples / count..(index + 1) * samples / count;
         let valid = batch.valid.as_ref().map(|valid| samples_of(valid, &range)).transpose()?;
-        Ok(Batch { frames: samples_of(&batch.frames, &range)?, valid })
+        let input = batch.input.as_ref().map(|input| samples_of(input, &range)).transpose()?;
+        Ok(Batch { frames: samples_of(&batch.frames, &range)?, valid, input })
     };
     (0..count).map(part).collect()
 }
@@ -39,7 +40,9 @@ mod tests {
     fn micro_batches_hold_every_sample_once_and_in_order() {
         let frames = Tensor::from_fn(&[2, 5, 1, 1, 1], |i| i as f32);
         let valid = Tensor::from_fn(&[2, 5, 1, 1, 1], |i| i as f32 + 100.0);
-        let cut = micro_batches(&Batch { frames, valid: Some(valid) }, 2).unwrap();
+        let input = Tensor::from_fn(&[2, 5, 2, 1, 1], |i| i as f32);
+        let cut = micro_batches(&Batch { frames, valid: Some(valid), input: Some(input) }, 2).unwrap();
+        assert_eq!(cut[0].input.as_ref().unwrap().as_slice(), [0.0, 1.0, 2.0, 3.0, 10.0, 11.0, 12.0, 13.0]);
         assert_eq!(cut[0].frames.as_slice(), [0.0, 1.0, 5.0, 6.0]);
         assert_eq!(cut[1].frames.as_slice(), [2.0, 3.0, 4.0, 7.0, 8.0, 9.0]);
         assert_eq!(cut[0].valid.as_ref().unwrap().as_slice(), [100.0, 101.0, 105.0, 106.0]);

@@ -279,9 +279,10 @@ impl Learner {
     ) -> Result<f64> {
         let [read, truth] = [input, target].map(|batch| batch.as_read_by(self.model.config()));
         let sequence = Sequence { dropout_seed: Some(seed), ..Sequence::from(&*read) };
-        let teacher = TeacherForcing { frames: &truth, forced };
+        let is_continuing = self.model.config().input_channels() == 0;
+        let teacher = is_continuing.then_some(TeacherForcing { frames: &truth, forced });
         let mut workspace = Workspace::default();
-        let prediction = self.model.forward_train(sequence, forced.len(), Some(teacher), &mut workspace)?;
+        let prediction = self.model.forward_train(sequence, forced.len(), teacher, &mut workspace)?;
         let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let (loss, gradient) = self.objective.value_and_gradient(&forecast, &Truth::from(target), counts)?;
         if loss.is_finite() {

@@ -18,7 +18,7 @@ fn new(config: &RunConfig) -> Result<Learner> {
 
 fn batch(number: usize) -> Batch {
     let frames = Tensor::from_fn(&[4, 3, 1, 8, 8], |i| 0.5 + 0.5 * ((i * (number + 3)) as f32 * 0.37).sin());
-    Batch { frames, valid: None }
+    Batch::new(frames, None)
 }
 
 fn at(step: u64) -> Cursor {

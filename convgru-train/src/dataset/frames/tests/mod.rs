@@ -5,13 +5,14 @@ use npyz::WriterBuilder;
 #[cfg(feature = "hdf5")]
 mod hdf5;
 mod on_disk;
+mod paired;
 mod parts;
 #[cfg(feature = "zarr")]
 mod zarr;
 
 use super::*;
 use crate::dataset::fixtures::frames_config;
-use crate::dataset::{OnCorrupt, Source, batch};
+use crate::dataset::{Batch, OnCorrupt, Source, batch};
 use crate::media::write_frames;
 
 fn config(input: usize, output: usize) -> DataConfig {
@@ -28,7 +29,7 @@ fn settings(data: &DataConfig) -> &FramesConfig {
 
 /// A split whose frames are in memory.
 fn open_split(data: &DataConfig, path: &Path, split: Split) -> Result<WindowDataset> {
-    let reader = Reader { data, config: settings(data), path, budget: data.budget() };
+    let reader = Reader::new(data, settings(data), path);
     let mut left_out = Vec::new();
     let files = split_files::split_files(&reader, split, &mut left_out)?;
     reader.windows(files, &format!("the {split} split"), data.sequences(split), &mut left_out)

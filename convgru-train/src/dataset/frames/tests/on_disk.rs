@@ -4,7 +4,7 @@ use super::*;
 
 /// A split of which no more than `memory_mib` is held.
 fn windows(data: &DataConfig, path: &Path, split: Split) -> Box<dyn SequenceDataset> {
-    open(data, settings(data), path, split).unwrap_or_else(|error| panic!("{error}"))
+    open(&Reader::new(data, settings(data), path), split).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The same sequences from the disk and from memory: numbers, masks, names, times, and all that is said about them.
@@ -88,6 +88,7 @@ fn what_is_read_from_its_beginning_alone_is_refused_by_its_size() {
     let mut data = config(3, 2);
     frames_config(&mut data).axes = "hwt".parse().unwrap();
     data.memory_mib = 1;
-    let error = open(&data, settings(&data), &path, Split::Train).err().expect("refused").to_string();
+    let error =
+        open(&Reader::new(&data, settings(&data), &path), Split::Train).err().expect("refused").to_string();
     assert!(error.contains("data.memory_mib"), "{error}");
 }

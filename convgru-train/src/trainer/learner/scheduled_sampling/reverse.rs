@@ -94,7 +94,7 @@ mod tests {
 
     fn batch() -> Batch {
         let frames = Tensor::from_fn(&[4, 3, 1, 8, 8], |i| 0.5 + 0.5 * (i as f32 * 0.37).sin());
-        Batch { frames, valid: None }
+        Batch::new(frames, None)
     }
 
     #[test]
