@@ -122,6 +122,7 @@ pub fn apply_to_frames(network: &Network<f32>, frames: &Tensor<f32>) -> Result<T
                 Ok(stream.forecast(1)?.index(0))
             })
         }
+        Network::RaftUpdate(block) => refuse(reads_correlations(block.config())),
     }
 }
 
