@@ -21,7 +21,7 @@ use crate::verify::{GradcheckOptions, ParityOptions};
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask bench --workload seed_step           ours alone, with 1 and 2 threads
-  cargo xtask bench --install-peers                once: PyTorch, ONNX Runtime, JAX and others
+  cargo xtask bench --install-peers                once: PyTorch, ONNX Runtime, ncnn, MNN and others
   cargo xtask bench --peers --workload raft --threads 2
   cargo xtask bench --peers --engine jax --json    one of the others, for a program
   cargo xtask bench --memory-budget 0              training beside training with the least memory
@@ -33,7 +33,7 @@ What is unfair to whom: docs/bias.md
 The others are installed into target/peers, or where CONVGRU_PEERS says.";
 
 /// Compares convgru with other libraries at the workloads of the field: same frames, same weights,
-/// outputs checked first, then timed in turn.
+/// outputs compared with convgru in f64 first, then timed in turn.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", after_help = EXAMPLES)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
@@ -127,7 +127,8 @@ pub(crate) struct Options {
     /// Rounds; in each every engine has a turn of about half a second
     #[arg(long, value_name = "R", default_value_t = 5)]
     pub(crate) rounds: usize,
-    /// Print a list of {workload, threads, engine, version, median_ms, gflops, fma_peak_gflops, ratio_to_us} and nothing else
+    /// Print a list of {workload, threads, engine, version, variant, median_ms, gflops, fma_peak_gflops,
+    /// ratio_to_us, error} and nothing else: error is the largest difference from convgru in f64, over the largest magnitude
     #[arg(long)]
     pub(crate) json: bool,
     /// Keep the result under convgru-bench/record and write docs/benchmarks.md anew
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!(options(&[]).chosen_threads(64).unwrap(), [1, 2]);
         assert_eq!(options(&["--threads", "4", "--threads", "1"]).chosen_threads(4).unwrap(), [1, 4]);
         assert!(options(&["--threads", "5"]).chosen_threads(4).is_err());
-        assert_eq!(options(&[]).chosen_workloads().unwrap().len(), 12);
+        assert_eq!(options(&[]).chosen_workloads().unwrap().len(), 17);
         assert_eq!(options(&["--workload", "raft"]).chosen_workloads().unwrap()[0].name, "raft");
     }
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 use convgru_bench::Workload;
 
 use crate::cli::Options;
+use crate::engine;
 use crate::engines::{self, Engine};
 use crate::inputs;
 use crate::machine::Peak;
@@ -45,11 +46,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             note(&format!("LEFT OUT of {}: all that read ONNX: {error:#}", workload.name));
             taking.retain(|engine| !engine.reads_onnx);
         }
+        progress.say(&format!("{}: convgru computes it in f64", workload.name));
+        let exact = engine::outputs_in_f64(folder.path())?;
         for (threads, peak) in threads.iter().zip(&peaks) {
             let comparison = Comparison {
                 workload,
                 folder: folder.path(),
                 outputs: &outputs,
+                exact: &exact,
                 threads: *threads,
                 rounds,
                 fma_peak_gflops: peak.fma_gflops,
@@ -60,7 +64,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.json {
         print(&measurement::json(&measurements)?);
     } else {
-        print(&measurement::table(&measurements));
+        print(&measurement::report(&measurements));
     }
     let disturbed = progress.disturbances();
     note(&format!("disturbed turns: {disturbed}"));

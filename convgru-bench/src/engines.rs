@@ -13,9 +13,6 @@ pub(crate) const OURS: &str = "convgru";
 /// The name of our own engine with a memory budget.
 const OURS_WITHIN: &str = "convgru-memory-budget";
 
-/// The peer that outputs are compared with besides ours.
-pub(crate) const REFERENCE: &str = "pytorch-eager";
-
 /// A program that speaks the protocol.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
@@ -120,11 +117,13 @@ pub(crate) fn peers() -> Vec<Engine> {
     let inference = |engine: Engine, reads_onnx: bool| Engine { trains: false, reads_onnx, ..engine };
     let keeping = |engine: Engine| Engine { environment: KEEP_MEMORY.to_vec(), ..engine };
     let mut engines = vec![
-        script(REFERENCE, "pytorch.py", &["eager"]),
+        script("pytorch-eager", "pytorch.py", &["eager"]),
         keeping(script("pytorch-by-hand", "pytorch.py", &["by-hand"])),
         keeping(script("pytorch-compile", "pytorch.py", &["compile"])),
         inference(script("onnxruntime", "onnxruntime_engine.py", &[]), true),
         inference(script("openvino", "openvino_engine.py", &[]), true),
+        inference(script("ncnn", "ncnn_engine.py", &[]), true),
+        inference(script("mnn", "mnn_engine.py", &[]), true),
         inference(script("jax", "jax_engine.py", &[]), false),
         mlcast("mlcast-eager", "eager"),
         keeping(mlcast("mlcast-compile", "compile")),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use convgru_bench::{Kind, Network, Workload};
-use convgru_model::{ConvGru, Forecaster, MemoryBudget, Noise, Parameters, Tensor};
+use convgru_model::{ConvGru, Forecaster, MemoryBudget, Noise, Parameters, Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
 const FACTS: &str = "workload.json";
@@ -37,25 +37,25 @@ struct Entry {
     file: String,
 }
 
-/// What an engine of ours reads.
-pub(crate) struct Inputs {
+/// What an engine of ours reads, in f32 or in f64.
+pub(crate) struct Inputs<T> {
     /// What is done.
     pub(crate) kind: Kind,
     /// With the weights of the files.
-    pub(crate) network: Loaded,
+    pub(crate) network: Loaded<T>,
     /// `[T, N, C, H, W]`
-    pub(crate) frames: Tensor<f32>,
+    pub(crate) frames: Tensor<T>,
     /// Frames that are predicted.
     pub(crate) predicted: usize,
 }
 
 /// A network with weights.
-pub(crate) enum Loaded {
-    Cells(ConvGru<f32>),
-    Forecaster(Forecaster<f32>),
+pub(crate) enum Loaded<T> {
+    Cells(ConvGru<T>),
+    Forecaster(Forecaster<T>),
 }
 
-impl Loaded {
+impl<T: Scalar> Loaded<T> {
     /// Limits the memory that a training step keeps.
     pub(crate) fn set_memory_budget(&mut self, budget: MemoryBudget) {
         match self {
@@ -151,12 +151,12 @@ fn write_parameters(
 }
 
 /// Reads what [`write`] wrote.
-pub(crate) fn read(folder: &Path) -> anyhow::Result<Inputs> {
+pub(crate) fn read<T: Scalar>(folder: &Path) -> anyhow::Result<Inputs<T>> {
     let path = folder.join(FACTS);
     let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let facts: Facts = serde_json::from_slice(&text)
         .with_context(|| format!("{} does not describe a workload", path.display()))?;
-    let frames = Tensor::from_vec(&facts.frame_shape, read_numbers(&folder.join(&facts.frames))?)?;
+    let frames = tensor(&facts.frame_shape, &folder.join(&facts.frames))?;
     let network = match facts.network {
         Network::ConvGru(config) => {
             let mut network = ConvGru::new(config, 1)?;
@@ -167,8 +167,7 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Inputs> {
             let mut network = Forecaster::new(config, 1)?;
             read_parameters(network.parameters_mut(), &facts.parameters, folder)?;
             if let Some(noise) = &facts.noise {
-                let numbers = read_numbers(&folder.join(&noise.file))?;
-                network.set_noise(Noise::Given(Tensor::from_vec(&noise.shape, numbers)?));
+                network.set_noise(Noise::Given(tensor(&noise.shape, &folder.join(&noise.file))?));
             }
             Loaded::Forecaster(network)
         }
@@ -177,8 +176,8 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Inputs> {
 }
 
 /// Replaces all weights of a network by the weights of the files.
-fn read_parameters(
-    parameters: &mut impl Parameters<f32>,
+fn read_parameters<T: Scalar>(
+    parameters: &mut impl Parameters<T>,
     entries: &[Entry],
     folder: &Path,
 ) -> anyhow::Result<()> {
@@ -191,18 +190,23 @@ fn read_parameters(
     read
 }
 
-fn read_parameter(
+fn read_parameter<T: Scalar>(
     name: &str,
-    parameter: &mut Tensor<f32>,
+    parameter: &mut Tensor<T>,
     entries: &[Entry],
     folder: &Path,
 ) -> anyhow::Result<()> {
     let entry = entries.iter().find(|entry| entry.name == name && entry.shape == parameter.shape());
     let entry =
         entry.with_context(|| format!("{} lacks {name} {:?}", folder.display(), parameter.shape()))?;
-    let numbers = read_numbers(&folder.join(&entry.file))?;
-    *parameter = Tensor::from_vec(&entry.shape, numbers)?;
+    *parameter = tensor(&entry.shape, &folder.join(&entry.file))?;
     Ok(())
+}
+
+/// A tensor from its file.
+fn tensor<T: Scalar>(shape: &[usize], path: &Path) -> anyhow::Result<Tensor<T>> {
+    let numbers = read_numbers(path)?.into_iter().map(T::from_f32).collect();
+    Ok(Tensor::from_vec(shape, numbers)?)
 }
 
 /// Writes numbers as engines do.
@@ -233,7 +237,7 @@ mod tests {
         let workload = Workload::from_toml(include_str!("../tests/workloads/tiny_train.toml")).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let outputs = write(&workload, folder.path()).unwrap();
-        let inputs = read(folder.path()).unwrap();
+        let inputs = read::<f32>(folder.path()).unwrap();
         assert_eq!(inputs.frames.as_slice(), workload.frames().as_slice());
         assert_eq!(inputs.kind, Kind::Training);
         let Loaded::Cells(network) = inputs.network else { panic!("another network") };
@@ -246,7 +250,7 @@ mod tests {
             workload.cells().unwrap().parameters().layers[0].input_weights.as_slice()
         );
         write_numbers(&folder.path().join("layers.0.bias.f32"), &[1.0]).unwrap();
-        assert!(read(folder.path()).is_err());
+        assert!(read::<f64>(folder.path()).is_err());
     }
 
     #[test]
@@ -254,7 +258,7 @@ mod tests {
         let workload = Workload::from_toml(include_str!("../tests/workloads/tiny_forecast.toml")).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let outputs = write(&workload, folder.path()).unwrap();
-        let inputs = read(folder.path()).unwrap();
+        let inputs = read::<f32>(folder.path()).unwrap();
         let Loaded::Forecaster(network) = inputs.network else { panic!("another network") };
         assert_eq!(inputs.predicted, 3);
         let noise = workload.noise().unwrap();

@@ -2,7 +2,7 @@
 //! starts it.
 #![forbid(unsafe_code)]
 
-mod agreement;
+mod accuracy;
 mod child;
 mod cli;
 mod compare;
@@ -32,6 +32,7 @@ mod report;
 mod rounds;
 mod statistics;
 mod synthetic_data;
+mod verdict;
 mod verify;
 
 use std::process::ExitCode;

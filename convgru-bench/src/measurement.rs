@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::engines::OURS;
+use crate::verdict;
 
 /// One engine at one workload with one number of threads.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +21,9 @@ pub(crate) struct Measurement {
     pub(crate) fma_peak_gflops: Option<f64>,
     /// The engine's time over ours: above one we are the faster.
     pub(crate) ratio_to_us: f64,
-    /// The largest relative difference to our outputs.
-    pub(crate) difference: f64,
+    /// The largest difference from convgru in f64 in a tensor of the output, over the largest magnitude in it; nothing in
+    /// records made before it was measured.
+    pub(crate) error: Option<f64>,
     /// Memory of a training step or a forecast beyond weights and inputs.
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) rounds: usize,
@@ -35,10 +36,12 @@ struct Row<'a> {
     threads: usize,
     engine: &'a str,
     version: &'a str,
+    variant: &'a str,
     median_ms: f64,
     gflops: f64,
     fma_peak_gflops: Option<f64>,
     ratio_to_us: f64,
+    error: Option<f64>,
 }
 
 /// A list for programs.
@@ -50,22 +53,36 @@ pub(crate) fn json(measurements: &[Measurement]) -> anyhow::Result<String> {
             threads: m.threads,
             engine: &m.engine,
             version: &m.version,
+            variant: &m.variant,
             median_ms: m.median_ms,
             gflops: m.gflops,
             fma_peak_gflops: m.fma_peak_gflops,
             ratio_to_us: m.ratio_to_us,
+            error: m.error,
         })
         .collect();
     Ok(serde_json::to_string_pretty(&rows)?)
 }
 
 const HEADINGS: [&str; 9] =
-    ["workload", "threads", "engine", "ms", "GFLOP/s", "of peak", "time / ours", "difference", "memory"];
+    ["workload", "threads", "engine", "ms", "error", "time / ours", "GFLOP/s", "of peak", "memory"];
+
+/// The measurements of each workload with one number of threads.
+pub(crate) fn groups(measurements: &[Measurement]) -> impl Iterator<Item = &[Measurement]> {
+    measurements.chunk_by(|a, b| a.workload == b.workload && a.threads == b.threads)
+}
+
+/// The table and, of each workload, which engine is the fastest.
+pub(crate) fn report(measurements: &[Measurement]) -> String {
+    let verdicts: Vec<String> = groups(measurements).filter_map(verdict::lines).flatten().collect();
+    let table = table(measurements);
+    if verdicts.is_empty() { table } else { format!("{table}\n{}\n", verdicts.join("\n")) }
+}
 
 /// A table for people: the engines of a workload from the fastest to the slowest.
-pub(crate) fn table(measurements: &[Measurement]) -> String {
+fn table(measurements: &[Measurement]) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned)];
-    for group in measurements.chunk_by(|a, b| a.workload == b.workload && a.threads == b.threads) {
+    for group in groups(measurements) {
         let mut sorted: Vec<_> = group.iter().collect();
         sorted.sort_by(|a, b| a.median_ms.total_cmp(&b.median_ms));
         rows.extend(sorted.into_iter().map(cells));
@@ -91,22 +108,26 @@ pub(crate) fn table(measurements: &[Measurement]) -> String {
     text
 }
 
-fn cells(m: &Measurement) -> [String; 9] {
-    let name = if m.variant.is_empty() || m.engine.ends_with(&m.variant) {
+/// An engine with its version and what it chose.
+pub(crate) fn version_of(m: &Measurement) -> String {
+    if m.variant.is_empty() || m.engine.ends_with(&m.variant) {
         format!("{} {}", m.engine, m.version)
     } else {
         format!("{} {} ({})", m.engine, m.version, m.variant)
-    };
+    }
+}
+
+fn cells(m: &Measurement) -> [String; 9] {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
     [
         m.workload.clone(),
         m.threads.to_string(),
-        name,
+        version_of(m),
         milliseconds(m.median_ms),
+        or_dash(m.error.map(|error| format!("{error:.1e}"))),
+        format!("{:.2}", m.ratio_to_us),
         format!("{:.1}", m.gflops),
         or_dash(m.fma_peak_gflops.map(|peak| format!("{:.0} %", 100.0 * m.gflops / peak))),
-        format!("{:.2}", m.ratio_to_us),
-        if m.engine == OURS { "-".into() } else { format!("{:.1e}", m.difference) },
         or_dash(m.memory_bytes.map(|bytes| format!("{:.0} MB", bytes as f64 / 1e6))),
     ]
 }
@@ -124,6 +145,7 @@ pub(crate) fn milliseconds(value: f64) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::engines::OURS;
 
     pub(crate) fn measurement(workload: &str, threads: usize, engine: &str, median_ms: f64) -> Measurement {
         Measurement {
@@ -136,7 +158,7 @@ pub(crate) mod tests {
             gflops: 1000.0 / median_ms,
             fma_peak_gflops: Some(200.0),
             ratio_to_us: median_ms / 10.0,
-            difference: 1.5e-6,
+            error: Some(1.5e-6),
             memory_bytes: None,
             rounds: 3,
         }
@@ -144,15 +166,22 @@ pub(crate) mod tests {
 
     #[test]
     fn a_table_is_aligned_and_sorted() {
-        let text = table(&[
+        let text = report(&[
             measurement("raft", 1, "theirs", 25.0),
             measurement("raft", 1, OURS, 10.0),
             measurement("raft", 2, OURS, 5.0),
         ]);
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 4, "{text}");
+        // Four lines of the table, a line between, two verdicts about the group with two engines.
+        assert_eq!(lines.len(), 7, "{text}");
+        assert!(lines[4].is_empty() && lines[5].contains("raft, 1 thread: fastest within"), "{text}");
         assert!(lines[1].contains("convgru 1.2") && lines[1].contains("50 %"), "{text}");
-        assert!(lines[2].contains("theirs 1.2 (step)") && lines[2].contains("2.50"), "{text}");
+        assert!(
+            lines[2].contains("theirs 1.2 (step)")
+                && lines[2].contains("1.5e-6")
+                && lines[2].contains("2.50"),
+            "{text}"
+        );
         assert_eq!(lines[0].find("time / ours").map(|at| at + 11), lines[2].find("2.50").map(|at| at + 4));
     }
 
@@ -162,6 +191,8 @@ pub(crate) mod tests {
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value[0]["ratio_to_us"], 2.5);
         assert_eq!(value[0]["fma_peak_gflops"], 200.0);
-        assert_eq!(value[0].as_object().unwrap().len(), 8);
+        assert_eq!(value[0]["error"], 1.5e-6);
+        assert_eq!(value[0]["variant"], "step");
+        assert_eq!(value[0].as_object().unwrap().len(), 10);
     }
 }

@@ -11,7 +11,10 @@ use crate::machine::{self, Peak};
 use crate::measurement::{self, Measurement};
 
 const HEADER: &str = "workload,threads,engine,version,variant,median_ms,gflops,fma_peak_gflops,ratio_to_us,\
-                      difference,memory_bytes,rounds";
+                      error,memory_bytes,rounds";
+
+/// The format of records, which `.txt` names. It goes up when a column changes its meaning or its place.
+const FORMAT: (&str, &str) = ("record format", "2");
 
 /// A run that was kept.
 #[derive(Debug, Clone)]
@@ -78,12 +81,21 @@ fn read(path: &Path) -> anyhow::Result<Record> {
     let load =
         |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let name = |path: Option<&std::ffi::OsStr>| path.unwrap_or_default().to_string_lossy().into_owned();
-    let facts = load(&path.with_extension("txt"))?;
+    let text = path.with_extension("txt");
+    let facts = load(&text)?;
     let facts = facts.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(": "));
+    let facts: BTreeMap<_, _> = facts.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let (key, needed) = FORMAT;
+    let format = facts.get(key).map_or("none", String::as_str);
+    anyhow::ensure!(
+        format == needed,
+        "{}: {key} {format} where {needed} is needed; move the record to another folder, or measure again",
+        text.display()
+    );
     Ok(Record {
         name: name(path.file_stem()),
         cpu: name(path.parent().and_then(Path::file_name)),
-        facts: facts.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        facts,
         measurements: parse(&load(path)?).with_context(|| path.display().to_string())?,
     })
 }
@@ -103,7 +115,7 @@ fn csv(measurements: &[Measurement]) -> String {
             format!("{:.2}", m.gflops),
             optional(m.fma_peak_gflops.map(|peak| format!("{peak:.1}"))),
             format!("{:.4}", m.ratio_to_us),
-            format!("{:.2e}", m.difference),
+            optional(m.error.map(|error| format!("{error:.2e}"))),
             optional(m.memory_bytes.map(|bytes| bytes.to_string())),
             m.rounds.to_string(),
         ]
@@ -125,7 +137,7 @@ fn parse(text: &str) -> anyhow::Result<Vec<Measurement>> {
 
 fn row(line: &str) -> anyhow::Result<Measurement> {
     let cells: Vec<&str> = line.split(',').collect();
-    let [workload, threads, engine, version, variant, ms, gflops, peak, ratio, difference, memory, rounds] =
+    let [workload, threads, engine, version, variant, ms, gflops, peak, ratio, error, memory, rounds] =
         cells[..]
     else {
         bail!("{} cells where 12 are needed", cells.len());
@@ -140,7 +152,7 @@ fn row(line: &str) -> anyhow::Result<Measurement> {
         gflops: gflops.parse()?,
         fma_peak_gflops: if peak.is_empty() { None } else { Some(peak.parse()?) },
         ratio_to_us: ratio.parse()?,
-        difference: difference.parse()?,
+        error: if error.is_empty() { None } else { Some(error.parse()?) },
         memory_bytes: if memory.is_empty() { None } else { Some(memory.parse()?) },
         rounds: rounds.parse()?,
     })
@@ -148,6 +160,8 @@ fn row(line: &str) -> anyhow::Result<Measurement> {
 
 fn text(measurements: &[Measurement], threads: &[usize], peaks: &[Peak], disturbed: &str) -> String {
     let mut text = String::new();
+    let (key, format) = FORMAT;
+    text += &format!("{key}: {format}\n");
     for (name, value) in machine::facts() {
         text += &format!("{name}: {value}\n");
     }
@@ -160,7 +174,7 @@ fn text(measurements: &[Measurement], threads: &[usize], peaks: &[Peak], disturb
         );
     }
     text += &format!("disturbed turns: {disturbed}\n");
-    text + "\n" + &measurement::table(measurements)
+    text + "\n" + &measurement::report(measurements)
 }
 
 /// The date of a day since 1970, in the proleptic Gregorian calendar.
@@ -194,10 +208,33 @@ pub(crate) mod tests {
         let mut kept = vec![measurement("raft", 2, "theirs", 25.0), measurement("raft", 2, "convgru", 10.0)];
         kept[1].memory_bytes = Some(7);
         kept[1].fma_peak_gflops = None;
+        kept[1].error = None;
         assert_eq!(parse(&csv(&kept)).unwrap(), kept);
         assert!(parse("something,else\n").is_err());
         let error = format!("{:#}", parse(&format!("{HEADER}\nraft,2\n")).unwrap_err());
         assert!(error.contains("line 2") && error.contains("2 cells where 12"), "{error}");
+    }
+
+    #[test]
+    fn a_record_of_another_format_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = [measurement("raft", 1, "convgru", 10.0)];
+        let path = folder.path().join("2026-01-02.csv");
+        fs::write(&path, csv(&kept)).unwrap();
+        let facts = text(&kept, &[1], &[Peak::default()], "0 of 5");
+        assert!(facts.starts_with("record format: 2\n"), "{facts}");
+        let refused = |facts: &str| {
+            fs::write(path.with_extension("txt"), facts).unwrap();
+            format!("{:#}", read(&path).unwrap_err())
+        };
+        let error = refused(&facts.replace("format: 2", "format: 3"));
+        assert!(error.contains("2026-01-02.txt: record format 3 where 2 is needed"), "{error}");
+        let error = refused(&facts.replace("record format: 2\n", ""));
+        assert!(error.contains("record format none where 2"), "{error}");
+        // The column was the difference from another engine once.
+        let difference = csv(&kept).replace("error", "difference");
+        let error = parse(&difference).unwrap_err().to_string();
+        assert!(error.contains("difference") && error.contains("is needed"), "{error}");
     }
 
     #[test]

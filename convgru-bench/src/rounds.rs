@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use convgru_bench::{Kind, Workload};
 
-use crate::agreement::{self, Written};
+use crate::accuracy::{self, Written};
 use crate::child::{Running, tell};
-use crate::engines::{Engine, OURS, REFERENCE};
+use crate::engines::{Engine, OURS};
 use crate::inputs::{self, Output};
 use crate::machine;
 use crate::measurement::Measurement;
@@ -36,6 +36,8 @@ pub(crate) struct Comparison<'a> {
     pub(crate) folder: &'a Path,
     /// What engines write.
     pub(crate) outputs: &'a [Output],
+    /// The same numbers as computed in f64.
+    pub(crate) exact: &'a [f64],
     pub(crate) threads: usize,
     pub(crate) rounds: usize,
     pub(crate) fma_peak_gflops: Option<f64>,
@@ -46,7 +48,7 @@ struct Entrant {
     process: Running,
     loaded: Loaded,
     memory_bytes: Option<u64>,
-    difference: f64,
+    error: f64,
     iterations: usize,
     medians: Vec<f64>,
 }
@@ -60,20 +62,11 @@ impl Comparison<'_> {
         progress: &mut Progress,
     ) -> anyhow::Result<Vec<Measurement>> {
         let mut entrants = Vec::new();
-        let mut written: Vec<Written> = Vec::new();
         for engine in engines {
             progress.say(&format!("{}: {} gets ready", self.title(), engine.name));
             match self.enter(engine) {
-                Ok((mut entrant, output)) => {
-                    if let Some(ours) = written.first() {
-                        entrant.difference = agreement::difference(&output, ours, self.outputs)?;
-                    }
-                    if let Some(reference) = written.iter().find(|other| other.engine == REFERENCE) {
-                        agreement::difference(&output, reference, self.outputs)?;
-                    }
-                    if matches!(engine.name.as_str(), OURS | REFERENCE) {
-                        written.push(output);
-                    }
+                Ok((mut entrant, written)) => {
+                    entrant.error = accuracy::error(&written, self.exact, self.outputs)?;
                     entrants.push(entrant);
                 }
                 Err(error) if engine.name == OURS => return Err(error),
@@ -117,8 +110,7 @@ impl Comparison<'_> {
             .with_context(|| format!("{} said that it wrote its output", engine.name))?;
         let typical = warm_up(&mut process)?;
         let iterations = (TURN.as_secs_f64() * 1e3 / typical).ceil().clamp(1.0, 1000.0) as usize;
-        let entrant =
-            Entrant { process, loaded, memory_bytes, difference: 0.0, iterations, medians: Vec::new() };
+        let entrant = Entrant { process, loaded, memory_bytes, error: 0.0, iterations, medians: Vec::new() };
         Ok((entrant, Written { engine: engine.name.clone(), numbers }))
     }
 
@@ -139,7 +131,7 @@ impl Comparison<'_> {
             gflops: self.workload.gflop / median_ms * 1e3,
             fma_peak_gflops: self.fma_peak_gflops,
             ratio_to_us,
-            difference: entrant.difference,
+            error: Some(entrant.error),
             memory_bytes: entrant.memory_bytes,
             rounds: self.rounds,
         })

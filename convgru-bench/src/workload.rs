@@ -7,12 +7,17 @@ use convgru_model::{
 use serde::{Deserialize, Serialize};
 
 /// The files of `workloads/`, in the order they are measured in.
-const FILES: [&str; 12] = [
+const FILES: [&str; 17] = [
     include_str!("../workloads/seed_step.toml"),
     include_str!("../workloads/seed_seq.toml"),
     include_str!("../workloads/stream_hd.toml"),
     include_str!("../workloads/raft.toml"),
     include_str!("../workloads/grurcn_fwd.toml"),
+    include_str!("../workloads/equal_256.toml"),
+    include_str!("../workloads/kernel_5x5.toml"),
+    include_str!("../workloads/kernel_7x7.toml"),
+    include_str!("../workloads/odd_batch.toml"),
+    include_str!("../workloads/pair_1x5_5x1.toml"),
     include_str!("../workloads/grurcn_train.toml"),
     include_str!("../workloads/mnist_train.toml"),
     include_str!("../workloads/mnist64_train.toml"),

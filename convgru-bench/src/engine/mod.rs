@@ -5,11 +5,12 @@ mod resident;
 mod work;
 
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
 use convgru_bench::Kind;
-use convgru_model::MemoryBudget;
+use convgru_model::{MemoryBudget, Scalar};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::inputs::{self, Inputs, Loaded as Network};
@@ -30,7 +31,7 @@ pub(crate) fn serve(
                 match pool.map_err(anyhow::Error::from).and_then(|pool| Ok((pool, inputs::read(&folder)?))) {
                     Ok((pool, mut inputs)) => {
                         inputs.network.set_memory_budget(budget);
-                        return serve_loaded(requests, replies, &pool, inputs);
+                        return answer(requests, replies, &pool, &mut *work(inputs)?);
                     }
                     Err(error) => refuse(replies, &error)?,
                 }
@@ -42,31 +43,26 @@ pub(crate) fn serve(
     Ok(())
 }
 
-fn serve_loaded(
-    requests: &mut impl BufRead,
-    replies: &mut impl Write,
-    pool: &ThreadPool,
-    inputs: Inputs,
-) -> anyhow::Result<()> {
+/// What convgru computes in f64 for the workload in a folder: every number that an engine writes, rounded to 53 bits instead of 24.
+pub(crate) fn outputs_in_f64(folder: &Path) -> anyhow::Result<Vec<f64>> {
+    let mut inputs = inputs::read(folder)?;
+    inputs.network.set_memory_budget(MemoryBudget::Bytes(0));
+    work(inputs)?.outputs()
+}
+
+/// The work of a workload.
+fn work<T: Scalar>(inputs: Inputs<T>) -> anyhow::Result<Box<dyn Work<T>>> {
     let Inputs { kind, network, frames, predicted } = inputs;
-    match (network, kind) {
-        (Network::Cells(network), Kind::Step) => {
-            answer(requests, replies, pool, Step::new(&network, &frames)?)
-        }
-        (Network::Cells(network), Kind::Sequence) => {
-            answer(requests, replies, pool, Frames::new(&network, &frames)?)
-        }
-        (Network::Cells(network), Kind::Training) => {
-            answer(requests, replies, pool, Training::new(&network, &frames))
-        }
-        (Network::Forecaster(network), Kind::Forecast) => {
-            answer(requests, replies, pool, Forecast::new(network, &frames, predicted))
-        }
+    Ok(match (network, kind) {
+        (Network::Cells(network), Kind::Step) => Box::new(Step::new(network, &frames)?),
+        (Network::Cells(network), Kind::Sequence) => Box::new(Frames::new(network, frames)?),
+        (Network::Cells(network), Kind::Training) => Box::new(Training::new(network, frames)),
+        (Network::Forecaster(network), Kind::Forecast) => Box::new(Forecast::new(network, frames, predicted)),
         (Network::Forecaster(network), Kind::ForecastTraining) => {
-            answer(requests, replies, pool, ForecastTraining::new(&network, &frames, predicted))
+            Box::new(ForecastTraining::new(network, frames, predicted))
         }
         (_, kind) => anyhow::bail!("the network of the workload does nothing of the kind {kind:?}"),
-    }
+    })
 }
 
 /// Answers `load` and everything after it.
@@ -74,15 +70,15 @@ fn answer(
     requests: &mut impl BufRead,
     replies: &mut impl Write,
     pool: &ThreadPool,
-    mut work: impl Work,
+    work: &mut dyn Work<f32>,
 ) -> anyhow::Result<()> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     reply(replies, &Loaded { name: "convgru".into(), version, variant: String::new() })?;
     while let Some(request) = next(requests)? {
         match request {
             Request::Load { .. } => refuse(replies, &anyhow::anyhow!("one workload for each process"))?,
-            Request::Memory => send(replies, pool.install(|| memory(&mut work)))?,
-            Request::Run { iterations } => send(replies, pool.install(|| run(&mut work, iterations)))?,
+            Request::Memory => send(replies, pool.install(|| memory(work)))?,
+            Request::Run { iterations } => send(replies, pool.install(|| run(work, iterations)))?,
             Request::Check { output } => {
                 let written = pool.install(|| work.outputs());
                 send(
@@ -96,7 +92,7 @@ fn answer(
     Ok(())
 }
 
-fn run(work: &mut impl Work, iterations: usize) -> anyhow::Result<Times> {
+fn run(work: &mut dyn Work<f32>, iterations: usize) -> anyhow::Result<Times> {
     let mut milliseconds = Vec::with_capacity(iterations);
     for _ in 0..iterations {
         work.prepare();
@@ -107,7 +103,7 @@ fn run(work: &mut impl Work, iterations: usize) -> anyhow::Result<Times> {
     Ok(Times { milliseconds })
 }
 
-fn memory(work: &mut impl Work) -> anyhow::Result<Memory> {
+fn memory(work: &mut dyn Work<f32>) -> anyhow::Result<Memory> {
     let base_bytes = resident::now();
     run(work, 1)?;
     let reset = resident::reset_peak();
@@ -142,7 +138,30 @@ fn reply(replies: &mut impl Write, value: &impl serde::Serialize) -> anyhow::Res
 
 #[cfg(test)]
 mod tests {
+    use convgru_bench::Workload;
+
     use super::*;
+    use crate::accuracy::{self, Written};
+
+    #[test]
+    fn outputs_in_f64_are_those_of_an_engine_before_rounding() {
+        for text in [
+            include_str!("../../tests/workloads/tiny_step.toml"),
+            include_str!("../../tests/workloads/tiny_train.toml"),
+            include_str!("../../tests/workloads/tiny_forecast.toml"),
+        ] {
+            let workload = Workload::from_toml(text).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let outputs = inputs::write(&workload, folder.path()).unwrap();
+            let exact = outputs_in_f64(folder.path()).unwrap();
+            let inputs = inputs::read::<f32>(folder.path()).unwrap();
+            let written =
+                Written { engine: "ours".into(), numbers: work(inputs).unwrap().outputs().unwrap() };
+            let error = accuracy::error(&written, &exact, &outputs).unwrap();
+            // Not computed in 32 bits, and not something else.
+            assert!(error > 1e-9 && error < accuracy::CLOSE, "{}: {error:e}", workload.name);
+        }
+    }
 
     #[test]
     fn what_is_asked_too_early_or_twice_is_refused() {

@@ -1,8 +1,10 @@
 //! The tables of a machine in Markdown.
 
 use super::Machine;
+use crate::accuracy::CLOSE;
 use crate::engines::OURS;
 use crate::measurement::{Measurement, milliseconds};
+use crate::verdict::{self, Verdict};
 
 /// A heading, the machine's facts, speeds and memory.
 pub(super) fn write(machine: &Machine<'_>) -> String {
@@ -52,43 +54,60 @@ fn speeds(machine: &Machine<'_>) -> String {
         found.map_or(String::new(), |measurement| format!("{engine} {}", measurement.version))
     };
     let headings: Vec<_> = others.iter().map(version).collect();
-    let mut text = String::new();
+    let mut text = String::from(
+        "In parentheses is the error: the largest difference from convgru in f64, over the largest magnitude.",
+    );
     if !others.is_empty() {
-        text += "The columns of the others say how many times as long as convgru they take, the last one the least of them.\n\n";
+        text += &format!(
+            " The columns of the others say how many times as long as convgru they take, the last two the least of them: \
+             with an error of at most {CLOSE:.0e}, and with any."
+        );
     }
-    text += "| workload | threads | convgru ms | GFLOP/s | of the FMA peak |";
+    text += "\n\n| workload | threads | convgru ms | GFLOP/s | of the FMA peak |";
     headings.iter().for_each(|heading| text += &format!(" {heading} |"));
-    text += if others.is_empty() { " record |\n" } else { " fastest other | record |\n" };
-    text += "|---|---:|---:|---:|---:|";
-    text += &"---:|".repeat(others.len() + usize::from(!others.is_empty()));
+    if !others.is_empty() {
+        text += &format!(" fastest other within {CLOSE:.0e} | fastest other |");
+    }
+    text += " record |\n|---|---:|---:|---:|---:|";
+    text += &"---:|".repeat(others.len() + if others.is_empty() { 0 } else { 2 });
     text += "---|\n";
     for (record, group) in &machine.groups {
         let Some(ours) = find(group, OURS) else { continue };
         let peak =
             ours.fma_peak_gflops.map_or("-".into(), |peak| format!("{:.0} %", 100.0 * ours.gflops / peak));
         text += &format!(
-            "| {} | {} | {} | {:.0} | {peak} |",
+            "| {} | {} | {}{} | {:.0} | {peak} |",
             ours.workload,
             ours.threads,
             milliseconds(ours.median_ms),
+            error(ours),
             ours.gflops
         );
-        let ratio = |measurement: Option<&Measurement>| {
-            measurement.map_or("-".into(), |measurement| format!("{:.2}", measurement.ratio_to_us))
-        };
         for other in &others {
-            text += &format!(" {} |", ratio(find(group, other)));
+            text += &format!(" {} |", find(group, other).map_or("-".into(), ratio));
         }
         if !others.is_empty() {
-            let fastest = group
-                .iter()
-                .filter(|measurement| measurement.engine != OURS)
-                .min_by(|a, b| a.ratio_to_us.total_cmp(&b.ratio_to_us));
-            text += &format!(" **{}** |", ratio(fastest));
+            for verdict in [verdict::within_close(group), verdict::at_all(group)] {
+                text += &format!(" {} |", fastest_other(verdict));
+            }
         }
         text += &format!(" {record} |\n");
     }
     text
+}
+
+fn ratio(measurement: &Measurement) -> String {
+    format!("{:.2}{}", measurement.ratio_to_us, error(measurement))
+}
+
+/// The error in parentheses, where it was measured.
+fn error(measurement: &Measurement) -> String {
+    measurement.error.map_or(String::new(), |error| format!(" ({error:.0e})"))
+}
+
+fn fastest_other(verdict: Option<Verdict<'_>>) -> String {
+    let other = verdict.and_then(|verdict| verdict.fastest_other);
+    other.map_or("-".into(), |other| format!("**{} {:.2}**", other.engine, other.ratio_to_us))
 }
 
 /// Peak memory of training steps and forecasts, where it was measured.
@@ -138,6 +157,7 @@ mod tests {
             measurement("mnist_train", 1, "pytorch-eager", 31.0),
             measurement("mnist_train", 1, "pytorch-compile", 25.0),
         ];
+        measurements[2].error = Some(2e-5);
         measurements[0].memory_bytes = Some(100_000_000);
         measurements[1].memory_bytes = Some(400_000_000);
         let newest = Record {
@@ -148,7 +168,8 @@ mod tests {
         };
         let text = write(&Machine { newest: &newest, groups: vec![("2026-01-01", &measurements)] });
         assert!(
-            text.contains("| mnist_train | 1 | 10.00 | 100 | 50 % | 3.10 | 2.50 | **2.50** | 2026-01-01 |"),
+            text.contains("| mnist_train | 1 | 10.00 (2e-6) | 100 | 50 % | 3.10 (2e-6) | 2.50 (2e-5) | **pytorch-eager 3.10** | \
+                 **pytorch-compile 2.50** | 2026-01-01 |"),
             "{text}"
         );
         assert!(text.contains("| mnist_train | 1 | 100 MB | 400 MB |"), "{text}");
