@@ -111,7 +111,7 @@ pub(crate) struct Options {
     /// A workload of your own besides, in the form of convgru-bench/workloads/*.toml (repeatable)
     #[arg(long = "workload-file", value_name = "FILE")]
     pub(crate) workload_files: Vec<PathBuf>,
-    /// With --peers, only this one of them (repeatable); all by default
+    /// With --peers, only this one of them (repeatable), which then must take part; by default all that can
     #[arg(long = "engine", value_name = "NAME", requires = "peers")]
     pub(crate) engines: Vec<String>,
     /// An engine of your own besides: a program without arguments that speaks the protocol of
@@ -169,14 +169,17 @@ impl Options {
         Ok(chosen)
     }
 
-    /// Of the other engines those that were asked for.
+    /// Of the other engines those that were asked for; one that was named must take part.
     pub(crate) fn chosen_engines(&self, all: Vec<Engine>) -> anyhow::Result<Vec<Engine>> {
         let names: Vec<&str> = all.iter().map(|engine| engine.name.as_str()).collect();
         for name in &self.engines {
             anyhow::ensure!(names.contains(&name.as_str()), unknown("engine", name, &names));
         }
-        let wanted = |engine: &Engine| self.engines.is_empty() || self.engines.contains(&engine.name);
-        Ok(all.into_iter().filter(wanted).collect())
+        if self.engines.is_empty() {
+            return Ok(all);
+        }
+        let wanted = all.into_iter().filter(|engine| self.engines.contains(&engine.name));
+        Ok(wanted.map(|engine| Engine { is_required: true, ..engine }).collect())
     }
 
     /// The numbers of threads, checked against the machine's cores.
@@ -240,12 +243,18 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_brings_the_nearest() {
+    fn engines_are_named_and_a_wrong_name_brings_the_nearest() {
         let error = options(&["--workload", "seed_stp"]).chosen_workloads().unwrap_err().to_string();
         assert!(error.contains("`seed_step`") && error.contains("nowcast_train"), "{error}");
         let error = options(&["--workload", "quite-else"]).chosen_workloads().unwrap_err().to_string();
         assert!(!error.contains("mean") && error.contains("raft"), "{error}");
         let engines = crate::engines::peers();
+        let named = ["--peers", "--engine", "mnn", "--engine", "ncnn"];
+        let chosen = options(&named).chosen_engines(engines.clone()).unwrap();
+        assert_eq!(chosen.iter().map(|engine| engine.name.as_str()).collect::<Vec<_>>(), ["ncnn", "mnn"]);
+        assert!(chosen.iter().all(|engine| engine.is_required && !engine.trains && engine.reads_onnx));
+        let all = options(&["--peers"]).chosen_engines(engines.clone()).unwrap();
+        assert!(all.len() == engines.len() && all.iter().all(|engine| !engine.is_required));
         let error =
             options(&["--peers", "--engine", "openvno"]).chosen_engines(engines).unwrap_err().to_string();
         assert!(error.contains("`openvino`"), "{error}");

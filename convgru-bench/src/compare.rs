@@ -43,6 +43,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         if taking.iter().any(|engine| engine.reads_onnx)
             && let Err(error) = write_onnx(workload, folder.path())
         {
+            let required = taking.iter().any(|engine| engine.reads_onnx && engine.is_required);
+            anyhow::ensure!(!required, "{}: {error:#}", workload.name);
             note(&format!("LEFT OUT of {}: all that read ONNX: {error:#}", workload.name));
             taking.retain(|engine| !engine.reads_onnx);
         }
@@ -87,7 +89,8 @@ fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
         let (installed, missing): (Vec<_>, Vec<_>) =
             peers.into_iter().partition(|engine| engine.is_installed);
         let names = missing.iter().map(|engine| engine.name.as_str()).collect::<Vec<_>>().join(", ");
-        anyhow::ensure!(!installed.is_empty(), "not installed: {names}; {HOW_TO_INSTALL}");
+        let required = missing.iter().any(|engine| engine.is_required);
+        anyhow::ensure!(!installed.is_empty() && !required, "not installed: {names}; {HOW_TO_INSTALL}");
         if !missing.is_empty() {
             note(&format!("not installed: {names}; {HOW_TO_INSTALL}"));
         }

@@ -36,12 +36,15 @@ pub(crate) struct Engine {
     pub(crate) reads_onnx: bool,
     /// Whether its program, and the packages it loads, are there.
     pub(crate) is_installed: bool,
+    /// Whether nothing is measured without it.
+    pub(crate) is_required: bool,
 }
 
 impl Engine {
     /// Ours: this program.
     pub(crate) fn ours() -> anyhow::Result<Self> {
-        Ok(Self::other(OURS, std::env::current_exe()?, vec!["engine".into()]))
+        let engine = Self::other(OURS, std::env::current_exe()?, vec!["engine".into()]);
+        Ok(Self { is_required: true, ..engine })
     }
 
     /// Ours, training with at most so many bytes kept for the backward pass.
@@ -64,6 +67,7 @@ impl Engine {
             cells: true,
             forecasts: true,
             reads_onnx: false,
+            is_required: false,
         }
     }
 

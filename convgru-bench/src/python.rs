@@ -91,8 +91,20 @@ pub(crate) const READERS: Packages = Packages {
 /// The engines of benchmarks.
 pub(crate) const ENGINES: Packages = Packages {
     name: "engines",
-    packages: &["torch", "setuptools", "onnx", "onnxruntime", "openvino", "jax", "jaxlib", "numpy"],
-    modules: "torch, onnx, onnxruntime, openvino, jax",
+    packages: &[
+        "torch",
+        "setuptools",
+        "onnx",
+        "onnxruntime",
+        "openvino",
+        "ncnn",
+        "pnnx",
+        "MNN",
+        "jax",
+        "jaxlib",
+        "numpy",
+    ],
+    modules: "torch, onnx, onnxruntime, openvino, ncnn, MNN, _tools, jax",
     command: "cargo xtask bench --install-peers",
     alone: false,
 };

@@ -8,7 +8,7 @@ use convgru_bench::{Kind, Workload};
 
 use crate::accuracy::{self, Written};
 use crate::child::{Running, tell};
-use crate::engines::{Engine, OURS};
+use crate::engines::Engine;
 use crate::inputs::{self, Output};
 use crate::machine;
 use crate::measurement::Measurement;
@@ -54,8 +54,8 @@ struct Entrant {
 }
 
 impl Comparison<'_> {
-    /// Measures the engines, ours first. One of the others that does not start is left out
-    /// aloud; one that computes something else ends everything.
+    /// Measures the engines, ours first. One that does not start is left out aloud, unless it is required; one that computes
+    /// something else ends everything.
     pub(crate) fn run(
         &self,
         engines: &[Engine],
@@ -69,7 +69,7 @@ impl Comparison<'_> {
                     entrant.error = accuracy::error(&written, self.exact, self.outputs)?;
                     entrants.push(entrant);
                 }
-                Err(error) if engine.name == OURS => return Err(error),
+                Err(error) if engine.is_required => return Err(error),
                 Err(error) => {
                     note(&format!("LEFT OUT of {}: {error:#}", self.title()));
                     progress.advance(self.rounds);

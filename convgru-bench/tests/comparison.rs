@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 const TINY_STEP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/workloads/tiny_step.toml");
 const TINY_TRAIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/workloads/tiny_train.toml");
+const TINY_SEQUENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/workloads/tiny_sequence.toml");
 const PROGRAM: &str = env!("CARGO_BIN_EXE_convgru-bench");
 
 fn bench(arguments: &[&str]) -> Output {
@@ -45,6 +46,8 @@ fn ours_alone_is_measured_and_says_so() {
     assert_eq!(rows[0]["workload"], "tiny_step");
     assert_eq!(rows[1]["engine"], "convgru");
     assert_eq!(rows[1]["ratio_to_us"], 1.0);
+    let error = rows[1]["error"].as_f64().unwrap();
+    assert!(error > 0.0 && error < 1e-5, "{error}");
     assert!(rows[1]["median_ms"].as_f64().unwrap() > 0.0);
 }
 
@@ -73,6 +76,28 @@ fn the_help_has_examples() {
     let said = text(&output.stdout);
     assert!(output.status.success());
     assert!(said.contains("Examples:") && said.contains("cargo bench -p convgru-bench"), "{said}");
+}
+
+/// The engines of `--install-peers` take minutes of compiler and gigabytes of packages; `cargo xtask ci` runs this workload by all of
+/// them where they are installed.
+#[test]
+fn an_engine_that_is_named_must_take_part() {
+    let said = refused(&["--peers", "--engine", "ncnn", "--engine", "mnn", "--workload-file", TINY_SEQUENCE]);
+    assert!(said.contains("not installed: ncnn, mnn") && said.contains("--install-peers"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn errors_and_verdicts_stand_beside_the_times() {
+    let engine = format!("twin={}", impostor("twin-of-a-table", "exec ENGINE").display());
+    let workload = ["--workload-file", TINY_SEQUENCE, "--threads", "1", "--rounds", "1"];
+    let output = bench(&[&["--engine-program", &engine], &workload[..]].concat());
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let headings: Vec<&str> = said.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(headings[2..5], ["engine", "ms", "error"], "{said}");
+    assert!(said.contains("tiny_sequence, 1 thread: fastest within 1e-5 of f64: "), "{said}");
+    assert!(said.contains("tiny_sequence, 1 thread: fastest at all: "), "{said}");
 }
 
 /// A script that lets our own engine answer, and changes what passes through it.
@@ -134,7 +159,10 @@ done"#;
         .unwrap();
     let said = text(&output.stderr);
     assert!(!output.status.success(), "{said}");
-    assert!(said.contains("wrong and convgru do not compute the same: gradient of layers.1.bias"), "{said}");
+    assert!(
+        said.contains("wrong and convgru in f64 do not compute the same: gradient of layers.1.bias"),
+        "{said}"
+    );
     assert_eq!(text(&output.stdout), "");
 }
 

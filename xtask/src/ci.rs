@@ -8,8 +8,8 @@ use crate::{check_report, crash_test, fuzz, process, python, supply_chain, tidy}
 
 const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
-gradients, parity with other implementations, exported networks in ONNX Runtime and forecasts in
-xarray where these are installed, kernels under AddressSanitizer and readers under fuzzers where there is a nightly compiler,
+gradients, parity with other implementations, exported networks in ONNX Runtime, forecasts in
+xarray and the libraries of benchmarks at a tiny network where these are installed, kernels under AddressSanitizer and readers under fuzzers where there is a nightly compiler,
 kernels under Miri where there is that,
 the crates that come with ours, the same bits over threads, builds and instruction sets, a training
 that is killed at every call of the file system where strace is installed, the program installed by itself, and a short training, with
@@ -120,6 +120,16 @@ fn stages(after_tests: bool) -> Vec<Stage> {
             "SKIPPED: drawn files in other readers, which `cargo xtask check-readers --install` gets",
         );
     }
+    if python::is_installed("engines") {
+        stages.push(peers(stage(
+            "other libraries at a tiny network",
+            &["xtask", "bench", "--peers", "--json"],
+        )));
+    } else {
+        process::complain(
+            "SKIPPED: other libraries at a tiny network, which `cargo xtask bench --install-peers` gets",
+        );
+    }
     stages.extend(address_sanitizer());
     stages.extend(miri());
     stages.extend(fuzzers());
@@ -146,6 +156,17 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         process::complain("SKIPPED: a report in a browser, which `cargo xtask check-report --install` gets");
     }
     stages
+}
+
+/// Every Python library of the benchmarks that needs no compiler computes a tiny network as convgru does in f64; one that is named and
+/// fails is an error.
+fn peers(mut stage: Stage) -> Stage {
+    for engine in ["pytorch-eager", "pytorch-by-hand", "onnxruntime", "openvino", "ncnn", "mnn", "jax"] {
+        stage.command.args(["--engine", engine]);
+    }
+    let workload = process::root().join("convgru-bench/tests/workloads/tiny_sequence.toml");
+    stage.command.args(["--threads", "1", "--rounds", "1", "--workload-file"]).arg(workload);
+    stage
 }
 
 /// The program as users install it: without xtask, and from another folder.

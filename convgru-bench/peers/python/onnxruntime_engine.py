@@ -1,12 +1,10 @@
-"""ONNX Runtime on the CPU: `onnxruntime_engine.py`; inference only.
-
-Of the graphs that `onnx_model.py` wrote the fastest is kept, measured when the workload is loaded.
-"""
+"""ONNX Runtime on the CPU: `onnxruntime_engine.py`; inference only."""
 
 import numpy
 import onnxruntime
 
 import protocol
+from graph_engine import GraphEngine
 
 
 class Graph:
@@ -46,25 +44,15 @@ class Graph:
         inputs = {f"frame{step}": frame for step, frame in enumerate(self.frames)}
         return self.run(inputs | {f"state{index}": state for index, state in enumerate(self.zeros)})[-1]
 
+    def array(self, state):
+        return state.numpy()
 
-class Engine:
-    """The fastest graph of a workload."""
 
-    def load(self, workload, threads):
-        if workload.kind == "training":
-            raise ValueError("ONNX Runtime as published does not train")
-        candidates = {}
-        for path in sorted(workload.folder.glob("*.onnx")):
-            graph = Graph(path, threads, workload)
-            candidates[path.stem] = graph.stepped if path.stem.startswith("step_") else graph.whole
-        if not candidates:
-            raise ValueError(f"{workload.folder} has no .onnx file; onnx_model.py writes them")
-        chosen = protocol.fastest(candidates)
-        self.iterate = candidates[chosen]
-        return {"name": "ONNX Runtime", "version": onnxruntime.__version__, "variant": chosen}
+class Engine(GraphEngine):
+    library, version = "ONNX Runtime", onnxruntime.__version__
 
-    def outputs(self):
-        return [self.iterate().numpy()]
+    def graph(self, path, threads, workload):
+        return Graph(path, threads, workload)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
-"""OpenVINO on the CPU, from the ONNX files: `openvino_engine.py`; inference only.
-
-Of the graphs that `onnx_model.py` wrote the fastest is kept, measured when the workload is loaded.
-"""
+"""OpenVINO on the CPU, from the ONNX files: `openvino_engine.py`; inference only."""
 
 import openvino
 
 import protocol
+from graph_engine import GraphEngine
 
 
 class Graph:
     """A compiled graph and, where states are fed back, two sets of memory for them that take turns."""
 
-    def __init__(self, core, path, threads, workload):
+    def __init__(self, path, threads, workload):
         # Without the hint of precision it computes in bfloat16 on machines that have it.
         properties = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+        core = openvino.Core()
         compiled = core.compile_model(core.read_model(path), "CPU", properties)
         self.request = compiled.create_infer_request()
         self.frames = [openvino.Tensor(frame.copy()) for frame in workload.frames]
@@ -43,26 +42,15 @@ class Graph:
         self.request.infer()
         return self.request.get_tensor(f"top{len(self.frames) - 1}")
 
+    def array(self, state):
+        return state.data.copy()
 
-class Engine:
-    """The fastest graph of a workload."""
 
-    def load(self, workload, threads):
-        if workload.kind == "training":
-            raise ValueError("OpenVINO does not train")
-        core = openvino.Core()
-        candidates = {}
-        for path in sorted(workload.folder.glob("*.onnx")):
-            graph = Graph(core, path, threads, workload)
-            candidates[path.stem] = graph.stepped if path.stem.startswith("step_") else graph.whole
-        if not candidates:
-            raise ValueError(f"{workload.folder} has no .onnx file; onnx_model.py writes them")
-        chosen = protocol.fastest(candidates)
-        self.iterate = candidates[chosen]
-        return {"name": "OpenVINO", "version": openvino.__version__.split("-")[0], "variant": chosen}
+class Engine(GraphEngine):
+    library, version = "OpenVINO", openvino.__version__.split("-")[0]
 
-    def outputs(self):
-        return [self.iterate().data.copy()]
+    def graph(self, path, threads, workload):
+        return Graph(path, threads, workload)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ impl Cell {
             candidate: part(2 * hidden, hidden),
             bias: tensor(layer.bias.clone(), device).set_require_grad(trains),
             hidden,
-            options: ConvOptions::new([1, 1], [layer.padding(); 2], [1, 1], 1),
+            options: ConvOptions::new([1, 1], layer.kernel().map(|size| size / 2), [1, 1], 1),
         }
     }
 

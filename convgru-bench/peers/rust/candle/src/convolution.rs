@@ -4,65 +4,66 @@
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-/// A matrix `[O, k k I]` and images `[I, N, H, W]`, odd k.
+/// A matrix `[O, kh kw I]` and images `[I, N, H, W]`, odd kh and kw.
 pub(crate) struct Convolution {
     weights: Tensor,
-    size: usize,
-    /// `[I, k k O]`, each kernel turned by half a turn, where the input has a gradient.
+    kernel: [usize; 2],
+    /// `[I, kh kw O]`, each kernel turned by half a turn, where the input has a gradient.
     turned: Option<Tensor>,
 }
 
-/// `[O, I, k, k]` as a matrix.
+/// `[O, I, kh, kw]` as a matrix.
 pub(crate) fn matrix(weights: &Tensor) -> Result<Tensor> {
-    let (outputs, inputs, size, _) = weights.dims4()?;
-    weights.permute((0, 2, 3, 1))?.contiguous()?.reshape((outputs, size * size * inputs))
+    let (outputs, inputs, height, width) = weights.dims4()?;
+    weights.permute((0, 2, 3, 1))?.contiguous()?.reshape((outputs, height * width * inputs))
 }
 
-/// The matrix as `[O, I, k, k]`.
-pub(crate) fn kernels(matrix: &Tensor, size: usize) -> Result<Tensor> {
+/// The matrix as `[O, I, kh, kw]`.
+pub(crate) fn kernels(matrix: &Tensor, [height, width]: [usize; 2]) -> Result<Tensor> {
     let (outputs, columns) = matrix.dims2()?;
-    matrix.reshape((outputs, size, size, columns / (size * size)))?.permute((0, 3, 1, 2))
+    matrix.reshape((outputs, height, width, columns / (height * width)))?.permute((0, 3, 1, 2))
 }
 
 impl Convolution {
     /// With a gradient of the weights where they are a variable, and one of the input where it
     /// is wanted besides.
-    pub(crate) fn new(weights: &Tensor, size: usize, input_has_gradient: bool) -> Result<Self> {
+    pub(crate) fn new(weights: &Tensor, kernel: [usize; 2], input_has_gradient: bool) -> Result<Self> {
         let turned = || {
-            let kernels = kernels(&weights.detach(), size)?.transpose(0, 1)?.contiguous()?;
+            let kernels = kernels(&weights.detach(), kernel)?.transpose(0, 1)?.contiguous()?;
             matrix(&kernels.flip(&[2, 3])?)
         };
-        Ok(Self { weights: weights.clone(), size, turned: input_has_gradient.then(turned).transpose()? })
+        Ok(Self { weights: weights.clone(), kernel, turned: input_has_gradient.then(turned).transpose()? })
     }
 
     pub(crate) fn of(&self, input: &Tensor) -> Result<Tensor> {
-        let output = product(&self.weights.detach(), &input.detach(), self.size)?;
+        let output = product(&self.weights.detach(), &input.detach(), self.kernel)?;
         if !self.weights.track_op() {
             return Ok(output);
         }
-        let gradient = Gradient { turned: self.turned.clone(), size: self.size };
+        let gradient = Gradient { turned: self.turned.clone(), kernel: self.kernel };
         input.apply_op3(&self.weights, &output, gradient)
     }
 }
 
-fn product(weights: &Tensor, input: &Tensor, size: usize) -> Result<Tensor> {
+fn product(weights: &Tensor, input: &Tensor, kernel: [usize; 2]) -> Result<Tensor> {
     let (_, images, height, width) = input.dims4()?;
-    weights.matmul(&columns(input, size)?)?.reshape(((), images, height, width))
+    weights.matmul(&columns(input, kernel)?)?.reshape(((), images, height, width))
 }
 
-/// Every pixel's neighbourhood, `[k k I, N H W]`.
-fn columns(input: &Tensor, size: usize) -> Result<Tensor> {
+/// Every pixel's neighbourhood, `[kh kw I, N H W]`.
+fn columns(input: &Tensor, [rows, columns]: [usize; 2]) -> Result<Tensor> {
     let (_, images, height, width) = input.dims4()?;
-    let border = size / 2;
-    let padded = input.pad_with_zeros(2, border, border)?.pad_with_zeros(3, border, border)?;
-    let taps = (0..size * size).map(|tap| padded.narrow(2, tap / size, height)?.narrow(3, tap % size, width));
+    let border = [rows / 2, columns / 2];
+    let padded = input.pad_with_zeros(2, border[0], border[0])?.pad_with_zeros(3, border[1], border[1])?;
+    let taps = (0..rows * columns)
+        .map(|tap| padded.narrow(2, tap / columns, height)?.narrow(3, tap % columns, width));
     Tensor::cat(&taps.collect::<Result<Vec<_>>>()?, 0)?.reshape(((), images * height * width))
 }
 
 /// Gives a finished output its gradients by input and weights.
 struct Gradient {
     turned: Option<Tensor>,
-    size: usize,
+    kernel: [usize; 2],
 }
 
 impl CustomOp3 for Gradient {
@@ -91,10 +92,10 @@ impl CustomOp3 for Gradient {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let by_input = match &self.turned {
-            Some(turned) => Some(product(turned, gradient, self.size)?),
+            Some(turned) => Some(product(turned, gradient, self.kernel)?),
             None => None,
         };
-        let by_weights = gradient.flatten_from(1)?.matmul(&columns(&input.detach(), self.size)?.t()?)?;
+        let by_weights = gradient.flatten_from(1)?.matmul(&columns(&input.detach(), self.kernel)?.t()?)?;
         Ok((by_input, Some(by_weights), None))
     }
 }

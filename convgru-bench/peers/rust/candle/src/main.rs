@@ -23,7 +23,7 @@ fn by_channel(named: Named) -> candle_core::Result<Tensor> {
 
 /// The weights of a layer.
 struct Weights {
-    size: usize,
+    kernel: [usize; 2],
     input: Var,
     gates: Var,
     candidate: Var,
@@ -37,7 +37,7 @@ impl Weights {
         let hidden_weights = matrix(&tensor(layer.hidden_weights.clone())?)?;
         let bias = tensor(layer.bias.clone())?.reshape((3 * hidden, 1, 1, 1))?;
         Ok(Self {
-            size: layer.hidden_weights.shape[2],
+            kernel: layer.kernel(),
             input: Var::from_tensor(&matrix(&tensor(layer.input_weights.clone())?)?)?,
             gates: Var::from_tensor(&hidden_weights.narrow(0, 0, 2 * hidden)?.contiguous()?)?,
             candidate: Var::from_tensor(&hidden_weights.narrow(0, 2 * hidden, hidden)?.contiguous()?)?,
@@ -49,7 +49,7 @@ impl Weights {
     fn gradients(&self, gradients: &GradStore) -> anyhow::Result<[Tensor; 3]> {
         let of = |var: &Var| gradients.get(var).context("a weight without gradient");
         let hidden = Tensor::cat(&[of(&self.gates)?, of(&self.candidate)?], 0)?;
-        Ok([kernels(of(&self.input)?, self.size)?, kernels(&hidden, self.size)?, of(&self.bias)?.clone()])
+        Ok([kernels(of(&self.input)?, self.kernel)?, kernels(&hidden, self.kernel)?, of(&self.bias)?.clone()])
     }
 }
 
@@ -66,9 +66,9 @@ impl Cell {
     fn new(weights: &Weights, trains: bool, input_has_gradient: bool) -> candle_core::Result<Self> {
         let of = |var: &Var| if trains { var.as_tensor().clone() } else { var.as_detached_tensor() };
         Ok(Self {
-            input: Convolution::new(&of(&weights.input), weights.size, input_has_gradient)?,
-            gates: Convolution::new(&of(&weights.gates), weights.size, trains)?,
-            candidate: Convolution::new(&of(&weights.candidate), weights.size, trains)?,
+            input: Convolution::new(&of(&weights.input), weights.kernel, input_has_gradient)?,
+            gates: Convolution::new(&of(&weights.gates), weights.kernel, trains)?,
+            candidate: Convolution::new(&of(&weights.candidate), weights.kernel, trains)?,
             bias: of(&weights.bias),
             hidden: weights.candidate.dim(0)?,
         })

@@ -28,9 +28,9 @@ pub struct Named {
 /// Weights of a cell, gates in the order update, reset, candidate.
 #[derive(Debug, Clone)]
 pub struct Layer {
-    /// `[3 hidden, in, k, k]`
+    /// `[3 hidden, in, kh, kw]`
     pub input_weights: Named,
-    /// `[3 hidden, hidden, k, k]`
+    /// `[3 hidden, hidden, kh, kw]`
     pub hidden_weights: Named,
     /// `[3 hidden]`
     pub bias: Named,
@@ -41,8 +41,9 @@ impl Layer {
         self.hidden_weights.shape[1]
     }
 
-    pub fn padding(&self) -> usize {
-        self.hidden_weights.shape[2] / 2
+    /// Height and width of the kernels.
+    pub fn kernel(&self) -> [usize; 2] {
+        [self.hidden_weights.shape[2], self.hidden_weights.shape[3]]
     }
 }
 
