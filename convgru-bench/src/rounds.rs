@@ -198,3 +198,30 @@ fn run(process: &mut Running, iterations: usize) -> anyhow::Result<f64> {
     );
     median(&times.milliseconds).with_context(|| format!("{}: no times", process.name()))
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_required_engine_that_fails_ends_the_comparison() {
+        let workload = Workload::from_toml(include_str!("../tests/workloads/tiny_step.toml")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = inputs::write(&workload, folder.path()).unwrap();
+        let comparison = Comparison {
+            workload: &workload,
+            folder: folder.path(),
+            outputs: &outputs,
+            exact: &[],
+            threads: 1,
+            rounds: 1,
+            fma_peak_gflops: None,
+        };
+        let engine = Engine::other("broken", "false".into(), Vec::new());
+        let mut progress = Progress::new(2);
+        assert!(comparison.run(std::slice::from_ref(&engine), &mut progress).unwrap().is_empty());
+        let required = Engine { is_required: true, ..engine };
+        let error = comparison.run(&[required], &mut progress).unwrap_err().to_string();
+        assert!(error.contains("broken ended"), "{error}");
+    }
+}
