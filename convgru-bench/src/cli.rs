@@ -128,7 +128,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "R", default_value_t = 5)]
     pub(crate) rounds: usize,
     /// Print a list of {workload, threads, engine, version, variant, median_ms, gflops, fma_peak_gflops,
-    /// ratio_to_us, error} and nothing else: error is the largest difference from convgru in f64, over the largest magnitude
+    /// ratio_to_us, error, largest_error} and nothing else: error is the relative 2-norm of the difference from convgru in
+    /// f64, largest_error the largest difference over the largest magnitude
     #[arg(long)]
     pub(crate) json: bool,
     /// Keep the result under convgru-bench/record and write docs/benchmarks.md anew

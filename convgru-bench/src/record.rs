@@ -11,7 +11,7 @@ use crate::machine::{self, Peak};
 use crate::measurement::{self, Measurement};
 
 const HEADER: &str = "workload,threads,engine,version,variant,median_ms,gflops,fma_peak_gflops,ratio_to_us,\
-                      error,memory_bytes,rounds";
+                      error,largest_error,memory_bytes,rounds";
 
 /// The format of records, which `.txt` names. It goes up when a column changes its meaning or its place.
 const FORMAT: (&str, &str) = ("record format", "2");
@@ -116,6 +116,7 @@ fn csv(measurements: &[Measurement]) -> String {
             optional(m.fma_peak_gflops.map(|peak| format!("{peak:.1}"))),
             format!("{:.4}", m.ratio_to_us),
             optional(m.error.map(|error| format!("{error:.2e}"))),
+            optional(m.largest_error.map(|error| format!("{error:.2e}"))),
             optional(m.memory_bytes.map(|bytes| bytes.to_string())),
             m.rounds.to_string(),
         ]
@@ -137,10 +138,23 @@ fn parse(text: &str) -> anyhow::Result<Vec<Measurement>> {
 
 fn row(line: &str) -> anyhow::Result<Measurement> {
     let cells: Vec<&str> = line.split(',').collect();
-    let [workload, threads, engine, version, variant, ms, gflops, peak, ratio, error, memory, rounds] =
-        cells[..]
+    let [
+        workload,
+        threads,
+        engine,
+        version,
+        variant,
+        ms,
+        gflops,
+        peak,
+        ratio,
+        error,
+        largest,
+        memory,
+        rounds,
+    ] = cells[..]
     else {
-        bail!("{} cells where 12 are needed", cells.len());
+        bail!("{} cells where 13 are needed", cells.len());
     };
     Ok(Measurement {
         workload: workload.into(),
@@ -153,6 +167,7 @@ fn row(line: &str) -> anyhow::Result<Measurement> {
         fma_peak_gflops: if peak.is_empty() { None } else { Some(peak.parse()?) },
         ratio_to_us: ratio.parse()?,
         error: if error.is_empty() { None } else { Some(error.parse()?) },
+        largest_error: if largest.is_empty() { None } else { Some(largest.parse()?) },
         memory_bytes: if memory.is_empty() { None } else { Some(memory.parse()?) },
         rounds: rounds.parse()?,
     })
@@ -209,10 +224,11 @@ pub(crate) mod tests {
         kept[1].memory_bytes = Some(7);
         kept[1].fma_peak_gflops = None;
         kept[1].error = None;
+        kept[1].largest_error = None;
         assert_eq!(parse(&csv(&kept)).unwrap(), kept);
         assert!(parse("something,else\n").is_err());
         let error = format!("{:#}", parse(&format!("{HEADER}\nraft,2\n")).unwrap_err());
-        assert!(error.contains("line 2") && error.contains("2 cells where 12"), "{error}");
+        assert!(error.contains("line 2") && error.contains("2 cells where 13"), "{error}");
     }
 
     #[test]
@@ -232,7 +248,7 @@ pub(crate) mod tests {
         let error = refused(&facts.replace("record format: 2\n", ""));
         assert!(error.contains("record format none where 2"), "{error}");
         // The column was the difference from another engine once.
-        let difference = csv(&kept).replace("error", "difference");
+        let difference = csv(&kept).replace(",error,", ",difference,");
         let error = parse(&difference).unwrap_err().to_string();
         assert!(error.contains("difference") && error.contains("is needed"), "{error}");
     }

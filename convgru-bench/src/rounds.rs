@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use convgru_bench::{Kind, Workload};
 
-use crate::accuracy::{self, Written};
+use crate::accuracy::{self, Accuracy, Written};
 use crate::child::{Running, tell};
 use crate::engines::Engine;
 use crate::inputs::{self, Output};
@@ -48,7 +48,7 @@ struct Entrant {
     process: Running,
     loaded: Loaded,
     memory_bytes: Option<u64>,
-    error: f64,
+    accuracy: Accuracy,
     iterations: usize,
     medians: Vec<f64>,
 }
@@ -66,7 +66,7 @@ impl Comparison<'_> {
             progress.say(&format!("{}: {} gets ready", self.title(), engine.name));
             match self.enter(engine) {
                 Ok((mut entrant, written)) => {
-                    entrant.error = accuracy::error(&written, self.exact, self.outputs)?;
+                    entrant.accuracy = accuracy::measure(&written, self.exact, self.outputs)?;
                     entrants.push(entrant);
                 }
                 Err(error) if engine.is_required => return Err(error),
@@ -110,7 +110,14 @@ impl Comparison<'_> {
             .with_context(|| format!("{} said that it wrote its output", engine.name))?;
         let typical = warm_up(&mut process)?;
         let iterations = (TURN.as_secs_f64() * 1e3 / typical).ceil().clamp(1.0, 1000.0) as usize;
-        let entrant = Entrant { process, loaded, memory_bytes, error: 0.0, iterations, medians: Vec::new() };
+        let entrant = Entrant {
+            process,
+            loaded,
+            memory_bytes,
+            accuracy: Accuracy::default(),
+            iterations,
+            medians: Vec::new(),
+        };
         Ok((entrant, Written { engine: engine.name.clone(), numbers }))
     }
 
@@ -131,7 +138,8 @@ impl Comparison<'_> {
             gflops: self.workload.gflop / median_ms * 1e3,
             fma_peak_gflops: self.fma_peak_gflops,
             ratio_to_us,
-            error: Some(entrant.error),
+            error: Some(entrant.accuracy.error),
+            largest_error: Some(entrant.accuracy.largest),
             memory_bytes: entrant.memory_bytes,
             rounds: self.rounds,
         })

@@ -157,7 +157,7 @@ mod tests {
             let inputs = inputs::read::<f32>(folder.path()).unwrap();
             let written =
                 Written { engine: "ours".into(), numbers: work(inputs).unwrap().outputs().unwrap() };
-            let error = accuracy::error(&written, &exact, &outputs).unwrap();
+            let error = accuracy::measure(&written, &exact, &outputs).unwrap().error;
             // Not computed in 32 bits, and not something else.
             assert!(error > 1e-9 && error < accuracy::CLOSE, "{}: {error:e}", workload.name);
         }

@@ -55,7 +55,7 @@ fn speeds(machine: &Machine<'_>) -> String {
     };
     let headings: Vec<_> = others.iter().map(version).collect();
     let mut text = String::from(
-        "In parentheses is the error: the largest difference from convgru in f64, over the largest magnitude.",
+        "In parentheses is the error: the relative 2-norm of the difference from convgru in f64.",
     );
     if !others.is_empty() {
         text += &format!(
