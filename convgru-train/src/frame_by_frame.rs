@@ -69,7 +69,7 @@ fn channels_of(config: &RecurrentConfig) -> std::result::Result<usize, String> {
 
 /// The result of a network for each frame; the network keeps its states between frames. The result of a [`Recurrent`] is the output of its last
 /// stage, the result of a [`ConvGru`](convgru_model::ConvGru) is the state of its topmost layer, and the result of a
-/// [`Forecaster`](convgru_model::Forecaster) with [`input_channels`](convgru_model::RecurrentForecasterConfig::input_channels) is its image. Neither frames nor results are scaled.
+/// [`Forecaster`](convgru_model::Forecaster) with [`input_channels`](field@convgru_model::RecurrentForecasterConfig::input_channels) is its image. Neither frames nor results are scaled.
 ///
 /// A [`Recurrent`] runs on the fused engine if this engine computes its stages ([`Recurrent::to_chain`]).
 ///

@@ -32,7 +32,7 @@ Examples:
   cargo xtask compare-pytorch --preset digits --data ../shared/data/mnist --steps 300 --threads 1
   cargo xtask compare-pytorch --preset digits --set model.skip=true --set model.residual=last-frame
   cargo xtask train --preset quick
-  cargo xtask compare-pytorch --config runs/quick/config.toml --steps 1500 --json
+  cargo xtask compare-pytorch --config runs/quick/config.toml --steps 1000 --json
   cargo xtask compare-pytorch --config runs/mlcast/config.toml --steps 100
 
 `config.toml` in the folder of a run has every field of its training. A network of mlcast is trained by

@@ -76,4 +76,4 @@ const MIN_CHANNELS: usize = 8;
 
 /// Bytes that transformed weights take at most. Maps of so many channels have few pixels: each step would read all of these bytes
 /// from memory for a handful of tiles, where the weights as they are have a quarter of the bytes and are transformed in a cache.
-const MOST_TRANSFORMED: usize = 128 << 20;
+const MOST_TRANSFORMED: usize = 16 << 20;

@@ -137,7 +137,7 @@ impl ForecasterConfig {
     }
 
     /// Channels of the input frames of a network that gives an image for each input frame, at the same time; 0 for a network that continues the
-    /// images it reads. See [`RecurrentForecasterConfig::input_channels`].
+    /// images it reads. See [`RecurrentForecasterConfig::input_channels`](field@RecurrentForecasterConfig::input_channels).
     pub fn input_channels(&self) -> usize {
         self.network().input_channels()
     }

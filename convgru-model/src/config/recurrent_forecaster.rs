@@ -22,7 +22,7 @@ pub(crate) const BODY: &str = "body";
 /// The first stage reads as many channels as a patch of a frame has, the mask among them, and the topmost stage gives as many as a patch of
 /// an image has: after a cell with other channels comes a [convolution](Stage::Convolution).
 ///
-/// With [`input_channels`](Self::input_channels) the network reads other frames than images, such as voxel grids of events (FireNet: Scheerlinck et
+/// With [`input_channels`](field@Self::input_channels) the network reads other frames than images, such as voxel grids of events (FireNet: Scheerlinck et
 /// al. 2020, WACV), and gives an image for each of them, at the same time. It reads no predictions:
 ///
 /// ```text

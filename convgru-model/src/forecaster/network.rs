@@ -26,7 +26,7 @@ use crate::sequence::MemoryBudget;
 /// Each call has its own numbers of frames and size of images. Of an ensemble of `K` members predictions have
 /// `K C` channels, first the channels of the first member; `K` is 1 unless the configuration says otherwise.
 ///
-/// A network with [`input_channels`](crate::RecurrentForecasterConfig::input_channels) reads frames of another kind, such as events, and predicts an
+/// A network with [`input_channels`](field@crate::RecurrentForecasterConfig::input_channels) reads frames of another kind, such as events, and predicts an
 /// image for each of them: `steps` is the number of the last frames whose images are given.
 ///
 /// ```

@@ -92,7 +92,7 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
     }
 
     /// The frames that come next, after the output activation; of a network with
-    /// [`input_channels`](crate::RecurrentForecasterConfig::input_channels) the image at the time of the last frame.
+    /// [`input_channels`](field@crate::RecurrentForecasterConfig::input_channels) the image at the time of the last frame.
     ///
     /// # Shapes
     /// result: `[steps, N, K C, H, W]` of `K` members

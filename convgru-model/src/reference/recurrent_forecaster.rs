@@ -11,7 +11,7 @@ use crate::composed::reference_steps;
 use crate::config::{BODY, OutputActivation, RecurrentForecasterConfig};
 use crate::error::Result;
 
-/// Reads a sequence and continues it by `steps` frames; with [`input_channels`](RecurrentForecasterConfig::input_channels) gives the images of its last
+/// Reads a sequence and continues it by `steps` frames; with [`input_channels`](field@RecurrentForecasterConfig::input_channels) gives the images of its last
 /// `steps` frames.
 ///
 /// Frames become channels by [`pixel_unshuffle`]. The stages read one frame after the other. [`pixel_shuffle`] of the topmost output for

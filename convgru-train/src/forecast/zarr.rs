@@ -175,7 +175,6 @@ fn source_of(store: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::FramesConfig;
     use crate::forecast::{CfDimension, Forecast};
 
     /// A data set of a forecast and a coordinate.
@@ -220,7 +219,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("f.zarr");
         write(&store, &dataset("convgru 0.1.0, convolutional GRU a")).unwrap();
-        let config = FramesConfig { range: [0.0, 59.0], ..FramesConfig::default() };
+        let config = crate::dataset::FramesConfig { range: [0.0, 59.0], ..Default::default() };
         let budget = crate::ReadBudget::new(64, "a test");
         let read = crate::dataset::read_frames(&store, &config, &budget).unwrap();
         assert_eq!(read.shape(), [3, 1, 5, 4]);

@@ -57,7 +57,7 @@ fn a_verbose_command_says_more() {
         concat!("convgru ", env!("CARGO_PKG_VERSION")),
         "core",
         "against the preset quick",
-        "training.steps: 1500, 6",
+        "training.steps: 1000, 6",
         "saved runs/tiny/checkpoints/step_00000006.ckpt",
     ] {
         assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
