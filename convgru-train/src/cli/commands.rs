@@ -4,7 +4,7 @@
 pub(crate) const COMMANDS: [(&str, &str); 12] = [
     (
         "train",
-        "Train a network; without arguments on drawn moving digits, in three to four minutes on two cores with the build",
+        "Train a network; without arguments on drawn moving digits, in under three minutes on two cores with the build",
     ),
     (
         "inspect",
