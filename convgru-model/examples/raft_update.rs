@@ -3,9 +3,8 @@
 //! ```text
 //! cargo run --release -p convgru-model --example raft_update -- raft-small.pth
 //! ```
-//! The file holds RAFT's weights as its authors published them, or is the file that `convgru import` wrote of them; the example uses the weights of the
-//! update block alone. State, context and correlations,
-//! which the rest of RAFT computes from two pictures, are drawn here, so the flow belongs to no pictures. The example shows the shapes of inputs and outputs,
+//! The file holds RAFT's weights as its authors published them, or is the file that `convgru import` wrote of them; the example uses only the weights
+//! of the update block. State, context and correlations, which the rest of RAFT computes from two pictures, are drawn here, so the flow belongs to no pictures. The example shows the shapes of inputs and outputs,
 //! and how long an update takes.
 
 use std::error::Error;

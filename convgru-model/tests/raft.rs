@@ -243,7 +243,7 @@ fn every_block_of_a_file_is_found() {
     tensors.extend(small().into_iter().map(|(name, tensor)| (format!("other.{name}"), tensor)));
     let names: Vec<String> = detect(tensors.clone()).networks.into_iter().map(|named| named.name).collect();
     assert_eq!(names, ["module.update_block.", "other.update_block."]);
-    // The state dict of the block alone.
+    // The state dict of only the block.
     let bare = small()
         .into_iter()
         .filter_map(|(name, tensor)| Some((name.strip_prefix("module.update_block.")?.to_owned(), tensor)));

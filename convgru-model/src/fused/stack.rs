@@ -18,8 +18,7 @@ pub(crate) struct PreparedStack<'w, T> {
 }
 
 impl<'w, T: Scalar> PreparedStack<'w, T> {
-    /// Of layers whose names begin with `prefix`, which must be those of the configuration. Where the lowest of them reads zeros, its
-    /// weights of the input get no gradient.
+    /// Layers whose names begin with `prefix`. The weights of an input that is always zero get no gradient.
     pub(crate) fn new(
         prefix: &str,
         layers: &'w [CellParameters<T>],

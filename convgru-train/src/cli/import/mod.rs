@@ -32,9 +32,8 @@ use listing::{SHOWN, groups, listing, reasons};
   convgru import --input raft-small.pth --out raft.safetensors
   convgru import --input mlcast.ckpt --preset mlcast --out mlcast.safetensors
 
-The written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, if a ConvGru can compute
-the cells, those of a Recurrent, `stages.0.input_weights`, if not, those of a Forecaster for a network of mlcast, and those of a
-RaftUpdateBlock for the update block of RAFT.
+The written file holds a ConvGru (`layers.0.input_weights` and so on) if a ConvGru can compute the cells, and otherwise a
+Recurrent (`stages.0.input_weights`). For a network of mlcast it holds a Forecaster, for the update block of RAFT a RaftUpdateBlock.
 If there are several networks, the name of each is the prefix of its tensors. The entry `convgru` of the metadata describes
 them as JSON: names, configurations, and places in the input, which `convgru export --layout original` needs.
 Weights do not hold the scale of the numbers. --preset mlcast sets the package's scale of rain (dBZ of Marshall and Palmer), and

@@ -35,7 +35,7 @@ pub struct InputFramesConfig {
     pub path: PathBuf,
     /// What the axes of arrays are, such as `"ntchw"`; `"auto"` takes four axes for `"tchw"`, and other numbers of axes as `data.frames.axes` does.
     pub axes: Axes,
-    /// The dataset of HDF5, netCDF and Zarr, or the member of `.npz` files; empty where there is one alone.
+    /// The dataset of HDF5, netCDF and Zarr, or the member of `.npz` files; empty where there is only one.
     pub variable: String,
 }
 
@@ -48,7 +48,7 @@ impl DataConfig {
         }
     }
 
-    /// Checks the fields that do not go with input frames, or go with some values alone.
+    /// Refuses fields and values that cannot be used with input frames.
     pub(in crate::dataset) fn validate_input(&self) -> Result<()> {
         let Some(input) = self.input() else { return Ok(()) };
         if input.path.as_os_str().is_empty() {
