@@ -132,7 +132,7 @@ impl TrainedModel {
         }
     }
 
-    /// Fails unless the options name the input frames of other frames than those of the training, at `other`, where the model reads such, and only there.
+    /// Fails unless the options name input frames for the other target frames at `other`, where the model reads such, and only there.
     pub(super) fn expect_input_frames(&self, other: Option<&Path>, options: &InputOptions) -> Result<()> {
         let refuse = |what: String, reason: &str| Err(Error::Data { what, reason: reason.to_owned() });
         match (self.config.data.input(), &options.input_frames, other) {

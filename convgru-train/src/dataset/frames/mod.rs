@@ -75,7 +75,7 @@ fn open(reader: &Reader<'_>, split: Split) -> Result<Box<dyn SequenceDataset>> {
     reader.opened(files, &format!("the {split} split"), data.sequences(split), left_out)
 }
 
-/// Opens all sequences as a test set, or those of the folder `test` where there are folders for splits. A file that is read
+/// Opens all sequences as a test set, or the sequences of the folder `test` where there are folders for splits. A file that is read
 /// sequence by sequence may be larger than the memory.
 ///
 /// # Errors

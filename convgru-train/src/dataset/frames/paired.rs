@@ -48,7 +48,7 @@ pub(in crate::dataset) fn open_paired(
     Ok(Box::new(Paired::new(frames, opened(&input_reader)?)?))
 }
 
-/// The axes of input frames: as they are set; otherwise those of `[T, C, H, W]` where all files have so many.
+/// The axes of input frames: as they are set; otherwise `[T, C, H, W]` where all files have four.
 fn axes(data: &DataConfig, (config, input): (&FramesConfig, &InputFramesConfig)) -> Axes {
     let usual = "tchw".parse::<Axes>().ok().filter(|_| input.axes.is_auto());
     let fits = |axes: &Axes| {
