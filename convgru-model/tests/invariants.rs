@@ -455,7 +455,7 @@ fn expect_the_same_bits_anew(kind: ConvGruConfig) {
     };
     let kept = run(MemoryBudget::Unlimited);
     let anew = run(MemoryBudget::Bytes(1 << 20));
-    assert!(kept == anew, "{}: gates that were kept and gates computed anew differ", name(network.config()));
+    assert!(kept == anew, "{}: gates that were kept and recomputed gates differ", name(network.config()));
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn blocks_of_steps_give_the_bits_of_the_whole() {
             Passes { output, back, gradients }
         };
         let (kept, anew) = (run(MemoryBudget::Unlimited), run(MemoryBudget::Bytes(1 << 20)));
-        assert!(kept.bits() == anew.bits(), "gates that were kept and gates computed anew differ");
+        assert!(kept.bits() == anew.bits(), "gates that were kept and recomputed gates differ");
         assert!(network.forward(sequence).unwrap() == kept.output);
     }
 }

@@ -158,7 +158,7 @@ fn gradients_with_a_tensor_twice_or_too_many_are_refused() {
     }
 }
 
-/// Gates that were not kept would be computed anew with other weights.
+/// Gates that were not kept would be recomputed with other weights.
 #[test]
 fn a_workspace_is_of_the_weights_of_its_forward_pass() {
     let mut network = ConvGru::new(stack(0), 3).unwrap();

@@ -117,7 +117,7 @@ pub trait SequenceDataset: Send + Sync {
     }
 
     /// What to call a sequence in reports: the time of its first frame where that is known.
-    /// Of a training set that draws anew in every epoch, the first epoch's.
+    /// Of a training set with other draws in every epoch, the first epoch's.
     fn label(&self, index: usize) -> String {
         format!("sequence {index}")
     }

@@ -274,7 +274,7 @@ impl<'a> FrameStream<'a> {
             ));
         } else if frame.is_after_missed {
             warnings.push(format!(
-                "{} comes after a frame without a measured pixel, which counts as missing: the state begins anew, and forecasts go on after {} \
+                "{} comes after a frame without a measured pixel, which counts as missing: the state is reset, and forecasts go on after {} \
                  frames",
                 described(&frame),
                 self.warm_up

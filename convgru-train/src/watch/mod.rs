@@ -9,7 +9,7 @@
 //!   it changes. A file that changes after it was read is read again.
 //! * Frames are ordered by their times: those in the file, otherwise those in its name, otherwise by the names alone. A file of one frame without
 //!   a time that changes is the same frame again.
-//! * Where frames are missing the state begins anew, and forecasts go on after as many frames as a forecast needs. A frame that comes late
+//! * Where frames are missing, the state is reset, and forecasts go on after as many frames as a forecast needs. A frame that comes late
 //!   takes its place among the newest of these, and the state is computed again from them; an older one is left out. Which frames follow each
 //!   other, and which distance in time is that of the training, is decided as in [`TrainedModel::read_input`].
 //! * A frame without a measured pixel is left out, as if it had not come: a gap is where it was.

@@ -31,7 +31,7 @@ pub(super) struct WindowDataset {
 pub(super) enum Selection {
     /// These, the same in every epoch.
     Fixed(Vec<Sample>),
-    /// As many in every epoch as are asked for, drawn anew.
+    /// As many in every epoch as are asked for, drawn again each time.
     Random(RandomDraws),
 }
 

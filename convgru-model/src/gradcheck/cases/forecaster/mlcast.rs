@@ -22,7 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("mlcast, three members", Kind { members: 3, noise: Some(4), ..plain }),
         ("mlcast, two members, noise that is given", Kind { members: 2, given: true, ..plain }),
         (
-            "mlcast, two members, gates computed anew",
+            "mlcast, two members, gates recomputed",
             Kind { members: 2, noise: Some(5), budget: MemoryBudget::Bytes(0), ..plain },
         ),
     ]

@@ -61,11 +61,11 @@ pub(super) fn cases() -> Vec<Case> {
     add("gru of lengths from no state", Setup { lengths: true, given: false, ..plain }, |s| {
         chain([s.gru(), s.above(s.after())])
     });
-    let anew = Setup { anew: true, dropout: true, ..plain };
-    add("gru, computed anew", Setup { lengths: true, ..anew }, |s| {
+    let recomputed = Setup { recomputed: true, dropout: true, ..plain };
+    add("gru, recomputed", Setup { lengths: true, ..recomputed }, |s| {
         chain([CellConfig { zoneout: 0.2, dropout: 0.2, ..s.gru() }, s.above(s.after())])
     });
-    add("lstm from no state, computed anew", Setup { given: false, ..anew }, |s| {
+    add("lstm from no state, recomputed", Setup { given: false, ..recomputed }, |s| {
         chain([CellConfig { kind: CellKind::Lstm, peephole: true, zoneout: 0.2, ..s.gru() }])
     });
     add("gru, relu", unbounded, |s| {

@@ -20,7 +20,7 @@ pub(super) struct Setup {
     /// Whether it runs with dropout and zoneout.
     pub(super) dropout: bool,
     /// Whether every step is computed again on the way back.
-    pub(super) anew: bool,
+    pub(super) recomputed: bool,
     /// Dimensions of space.
     pub(super) dimensions: usize,
     /// Whether images have twice the size.
@@ -35,7 +35,7 @@ impl Default for Setup {
             given: true,
             lengths: false,
             dropout: false,
-            anew: false,
+            recomputed: false,
             dimensions: 2,
             wide: false,
             away_from_kinks: false,
@@ -62,7 +62,7 @@ impl Network {
     ) -> Result<Run<Self>> {
         let [steps, batch] = sizes;
         let mut network = Recurrent::new(config, seed)?;
-        if setup.anew {
+        if setup.recomputed {
             network.set_memory_budget(MemoryBudget::Bytes(1));
         }
         let drawn = |attempt: u64| {

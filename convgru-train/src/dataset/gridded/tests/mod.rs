@@ -18,7 +18,7 @@ pub(in crate::dataset) fn written(name: &str) -> PathBuf {
 pub(in crate::dataset) fn damage(name: &str, step: usize, mut read: impl FnMut(&Path)) {
     let bytes = std::fs::read(written(name)).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    // A new file each time: some systems wait for the disk when a file is written anew.
+    // A new file each time: some systems wait for the disk when a file is overwritten.
     let mut count = 0;
     let mut given = |bytes: &[u8]| {
         count += 1;

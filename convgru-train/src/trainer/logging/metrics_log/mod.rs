@@ -21,7 +21,7 @@ pub(crate) struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Opens the log to go on after what a checkpoint knows: the file is written anew where it is not what follows from
+    /// Opens the log to go on after what a checkpoint knows: the file is rewritten where it is not what follows from
     /// the history, so that lines of later steps go, and damaged and lost ones come back. When a record was made, and
     /// the history does not know it, is looked up in the lines there are.
     pub(crate) fn resume(folder: &RunFolder, history: &mut History) -> Result<Self> {
