@@ -26,10 +26,12 @@ Examples:
   cargo xtask bench --peers --engine jax --json    one of the others, for a program
   cargo xtask bench --memory-budget 0              training beside training with the least memory
   cargo xtask bench --plan 64x128x3@16x16x16       the algorithms of a convolution
-  cargo xtask bench --peers --record               everything, kept, docs/benchmarks.md made anew
+  cargo xtask bench --peers --record               all engines; writes docs/benchmarks.md
+  cargo xtask bench --compare main                 this working tree beside another commit
+  cargo xtask bench --growth --picture growth.svg  how time and memory grow with sizes
 
 Single convolutions, cells and sequences of ours: cargo bench -p convgru-bench [-- FILTER]
-What is unfair to whom: docs/bias.md
+Benchmark fairness: docs/bias.md
 The others are installed into target/peers, or where CONVGRU_PEERS says.";
 
 /// Compares convgru with other libraries at the workloads of the field: same frames, same weights,
@@ -102,8 +104,16 @@ pub(crate) struct Options {
     /// Print which algorithm a convolution gets, beside what each takes here
     #[arg(long, value_name = "INxOUTxKERNEL@NxHxW", exclusive = true)]
     pub(crate) plan: Option<String>,
-    /// Print how long a small step of a stream takes: median, 99th percentile, maximum
-    #[arg(long, exclusive = true)]
+    /// Measure how time and memory grow with pixels, channels, steps, batch and threads, one layer with 3x3 kernels, and print tables in Markdown
+    /// (with --json a list); with --peers beside other libraries
+    #[arg(long, conflicts_with_all = ["workloads", "workload_files", "compare", "record", "memory_budget"])]
+    pub(crate) growth: bool,
+    /// With --growth, write a picture of the times of the forward pass into this SVG file
+    #[arg(long, value_name = "FILE", requires = "growth")]
+    pub(crate) picture: Option<PathBuf>,
+    /// Print how long a step of a stream takes, of small and of large images: median, 99th percentile and maximum, with 1 and 2 threads, on an
+    /// idle machine and beside another thread that reads memory
+    #[arg(long, conflicts_with_all = ["peers", "workloads", "workload_files", "growth", "compare", "record", "memory_budget"])]
     pub(crate) latency: bool,
     /// Only this workload (repeatable); all by default
     #[arg(long = "workload", value_name = "NAME")]
@@ -118,21 +128,26 @@ pub(crate) struct Options {
     /// convgru-bench/peers/python/protocol.py (repeatable)
     #[arg(long = "engine-program", value_name = "NAME=PROGRAM", value_parser = engine_program)]
     pub(crate) engine_programs: Vec<(String, PathBuf)>,
-    /// Train besides with a memory budget of so many bytes: gates that do not fit are computed anew
+    /// Measure another commit beside this working tree, in turns, and print for each workload how much the time changed, with the interval of
+    /// 95 %. cargo xtask builds the commit
+    #[arg(long, value_name = "REV", value_parser = compared, conflicts_with_all = ["peers", "record", "memory_budget", "engine_programs"])]
+    pub(crate) compare: Option<(String, PathBuf)>,
+    /// Measure training with a memory budget of so many bytes too: the backward pass recomputes gates that do not fit
     #[arg(long, value_name = "BYTES", conflicts_with = "record")]
     pub(crate) memory_budget: Option<usize>,
     /// Threads (repeatable); 1 and 2 by default, as far as there are cores
     #[arg(long, value_name = "N")]
     pub(crate) threads: Vec<usize>,
-    /// Rounds; in each every engine has a turn of about half a second
-    #[arg(long, value_name = "R", default_value_t = 5)]
-    pub(crate) rounds: usize,
+    /// Rounds, in each of which every engine has a turn of about half a second [default: 5, and 12 with --compare]
+    #[arg(long, value_name = "R")]
+    pub(crate) rounds: Option<usize>,
     /// Print a list of {workload, threads, engine, version, variant, median_ms, gflops, fma_peak_gflops,
-    /// ratio_to_us, error, largest_error} and nothing else: error is the relative 2-norm of the difference from convgru in
-    /// f64, largest_error the largest difference over the largest magnitude
+    /// ratio_to_us, ratio_interval, error, largest_error} and nothing else: ratio_interval is the interval of 95 % around ratio_to_us (null of
+    /// fewer than 6 rounds), error the relative 2-norm of the difference from convgru in f64, largest_error the largest difference over
+    /// the largest magnitude
     #[arg(long)]
     pub(crate) json: bool,
-    /// Keep the result under convgru-bench/record and write docs/benchmarks.md anew
+    /// Keep the result in convgru-bench/record and write docs/benchmarks.md from the records
     #[arg(long, conflicts_with_all = ["workload_files", "engine_programs"])]
     pub(crate) record: bool,
 }
@@ -144,6 +159,17 @@ fn engine_program(text: &str) -> Result<(String, PathBuf), String> {
             Ok((name.to_owned(), program.into()))
         }
         _ => Err("NAME=PROGRAM is needed, with letters, digits, - and _ in the name".into()),
+    }
+}
+
+/// A revision with its program: `cargo xtask` replaces the revision that was given by both.
+fn compared(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, program)) if !name.is_empty() && !program.is_empty() => Ok((name.into(), program.into())),
+        _ => {
+            Err("start it as `cargo xtask bench --compare REV`, which builds the program of the revision"
+                .into())
+        }
     }
 }
 
@@ -202,12 +228,12 @@ impl Options {
 
     /// The number of rounds.
     pub(crate) fn chosen_rounds(&self) -> anyhow::Result<usize> {
+        let rounds = self.rounds.unwrap_or(if self.compare.is_some() { 12 } else { 5 });
         anyhow::ensure!(
-            (1..=1000).contains(&self.rounds),
-            "--rounds {}: from 1 to 1000; five or more even out what a machine does besides",
-            self.rounds
+            (1..=1000).contains(&rounds),
+            "--rounds {rounds}: from 1 to 1000; five or more even out the effects of other programs"
         );
-        Ok(self.rounds)
+        Ok(rounds)
     }
 }
 

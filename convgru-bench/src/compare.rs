@@ -17,6 +17,7 @@ use crate::progress::{Progress, note, print};
 use crate::python;
 use crate::record;
 use crate::report;
+use crate::revision;
 use crate::rounds::Comparison;
 
 const HOW_TO_INSTALL: &str = "`cargo xtask bench --install-peers` installs them";
@@ -34,37 +35,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         .sum();
     let mut progress = Progress::new(turns * rounds * threads.len());
     let peaks: Vec<Peak> = threads.iter().map(|threads| Peak::measure(*threads)).collect();
+    let with_peaks: Vec<(usize, Option<f64>)> =
+        threads.iter().copied().zip(peaks.iter().map(|peak| peak.fma_gflops)).collect();
+    let turns = Turns { engines: &engines, rounds, memory: false };
     let mut measurements: Vec<Measurement> = Vec::new();
     for workload in &workloads {
-        let folder = tempfile::Builder::new().prefix("convgru-bench-").tempdir()?;
-        let outputs = inputs::write(workload, folder.path())?;
-        let mut taking: Vec<Engine> =
-            engines.iter().filter(|engine| engine.takes(workload.kind)).cloned().collect();
-        if taking.iter().any(|engine| engine.reads_onnx)
-            && let Err(error) = write_onnx(workload, folder.path())
-        {
-            let required = taking.iter().any(|engine| engine.reads_onnx && engine.is_required);
-            anyhow::ensure!(!required, "{}: {error:#}", workload.name);
-            note(&format!("LEFT OUT of {}: all that read ONNX: {error:#}", workload.name));
-            taking.retain(|engine| !engine.reads_onnx);
-        }
-        progress.say(&format!("{}: convgru computes it in f64", workload.name));
-        let exact = engine::outputs_in_f64(folder.path())?;
-        for (threads, peak) in threads.iter().zip(&peaks) {
-            let comparison = Comparison {
-                workload,
-                folder: folder.path(),
-                outputs: &outputs,
-                exact: &exact,
-                threads: *threads,
-                rounds,
-                fma_peak_gflops: peak.fma_gflops,
-            };
-            measurements.extend(comparison.run(&taking, &mut progress)?);
-        }
+        measurements.extend(turns.measure(workload, &with_peaks, &mut progress)?);
     }
     if options.json {
         print(&measurement::json(&measurements)?);
+    } else if let Some((revision, _)) = &options.compare {
+        print(&revision::report(&measurements, revision));
     } else {
         print(&measurement::report(&measurements));
     }
@@ -78,8 +59,57 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Engines that take turns at workloads.
+pub(crate) struct Turns<'a> {
+    pub(crate) engines: &'a [Engine],
+    pub(crate) rounds: usize,
+    /// Whether memory is measured for every kind of work, and not only for training and forecasts.
+    pub(crate) memory: bool,
+}
+
+impl Turns<'_> {
+    /// Measures the engines that take part in a workload, with each number of threads (beside it the limit of the machine in
+    /// GFLOP/s, if it is known).
+    pub(crate) fn measure(
+        &self,
+        workload: &Workload,
+        threads: &[(usize, Option<f64>)],
+        progress: &mut Progress,
+    ) -> anyhow::Result<Vec<Measurement>> {
+        let folder = tempfile::Builder::new().prefix("convgru-bench-").tempdir()?;
+        let outputs = inputs::write(workload, folder.path())?;
+        let mut taking: Vec<Engine> =
+            self.engines.iter().filter(|engine| engine.takes(workload.kind)).cloned().collect();
+        if taking.iter().any(|engine| engine.reads_onnx)
+            && let Err(error) = write_onnx(workload, folder.path())
+        {
+            let required = taking.iter().any(|engine| engine.reads_onnx && engine.is_required);
+            anyhow::ensure!(!required, "{}: {error:#}", workload.name);
+            note(&format!("LEFT OUT of {}: all that read ONNX: {error:#}", workload.name));
+            taking.retain(|engine| !engine.reads_onnx);
+        }
+        progress.say(&format!("{}: convgru computes it in f64", workload.name));
+        let exact = engine::outputs_in_f64(folder.path())?;
+        let mut measurements = Vec::new();
+        for &(threads, fma_peak_gflops) in threads {
+            let comparison = Comparison {
+                workload,
+                folder: folder.path(),
+                outputs: &outputs,
+                exact: &exact,
+                threads,
+                rounds: self.rounds,
+                memory: self.memory,
+                fma_peak_gflops,
+            };
+            measurements.extend(comparison.run(&taking, progress)?);
+        }
+        Ok(measurements)
+    }
+}
+
 /// Ours and, of the others, those that are wanted and installed.
-fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
+pub(crate) fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
     let mut engines = vec![Engine::ours()?];
     if let Some(bytes) = options.memory_budget {
         engines.push(Engine::ours_within(bytes)?);
@@ -96,6 +126,10 @@ fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
         }
         engines.extend(installed);
     }
+    if let Some((revision, program)) = &options.compare {
+        let other = Engine::other(revision, program.clone(), vec!["engine".into()]);
+        engines.push(Engine { is_required: true, ..other });
+    }
     for (name, program) in &options.engine_programs {
         anyhow::ensure!(
             engines.iter().all(|engine| engine.name != *name),
@@ -103,7 +137,7 @@ fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
         );
         engines.push(Engine::other(name, program.clone(), Vec::new()));
     }
-    if !options.peers && options.engine_programs.is_empty() {
+    if engines.len() == 1 {
         note("measuring convgru alone; --peers compares it with other libraries");
     }
     Ok(engines)

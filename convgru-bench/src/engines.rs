@@ -89,7 +89,7 @@ pub(crate) struct RustPeer {
     pub(crate) name: &'static str,
     pub(crate) trains: bool,
     pub(crate) reads_onnx: bool,
-    /// Whether it takes memory anew for every tensor, by the system's allocator.
+    /// Whether it allocates memory for every tensor, with the system's allocator.
     pub(crate) allocates: bool,
 }
 

@@ -15,6 +15,7 @@ mod determinism;
 mod engine;
 mod engines;
 mod forecasts;
+mod growth;
 mod inputs;
 mod install;
 mod latency;
@@ -29,6 +30,7 @@ mod python;
 mod readers;
 mod record;
 mod report;
+mod revision;
 mod rounds;
 mod statistics;
 mod synthetic_data;
@@ -63,7 +65,8 @@ fn main() -> ExitCode {
         #[cfg(unix)]
         Some(Action::CrashTest(options)) => crash::run(&options),
         None if cli.options.install_peers => install::run(),
-        None if cli.options.latency => latency::run(),
+        None if cli.options.growth => growth::run(&cli.options),
+        None if cli.options.latency => latency::run(cli.options.json),
         None if cli.options.plan.is_some() => plan::run(cli.options.plan.as_deref().unwrap_or_default()),
         None => compare::run(&cli.options),
     };

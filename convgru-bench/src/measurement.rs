@@ -21,6 +21,9 @@ pub(crate) struct Measurement {
     pub(crate) fma_peak_gflops: Option<f64>,
     /// The engine's time over ours: above one we are the faster.
     pub(crate) ratio_to_us: f64,
+    /// The interval of 95 % around this ratio, from the ratios of the rounds; nothing of fewer than six rounds, and in
+    /// records.
+    pub(crate) ratio_interval: Option<[f64; 2]>,
     /// The relative 2-norm of the difference from convgru in f64, the worst of all outputs; nothing in records made before it
     /// was measured.
     pub(crate) error: Option<f64>,
@@ -43,6 +46,7 @@ struct Row<'a> {
     gflops: f64,
     fma_peak_gflops: Option<f64>,
     ratio_to_us: f64,
+    ratio_interval: Option<[f64; 2]>,
     error: Option<f64>,
     largest_error: Option<f64>,
 }
@@ -61,6 +65,7 @@ pub(crate) fn json(measurements: &[Measurement]) -> anyhow::Result<String> {
             gflops: m.gflops,
             fma_peak_gflops: m.fma_peak_gflops,
             ratio_to_us: m.ratio_to_us,
+            ratio_interval: m.ratio_interval,
             error: m.error,
             largest_error: m.largest_error,
         })
@@ -173,6 +178,7 @@ pub(crate) mod tests {
             gflops: 1000.0 / median_ms,
             fma_peak_gflops: Some(200.0),
             ratio_to_us: median_ms / 10.0,
+            ratio_interval: None,
             error: Some(1.5e-6),
             largest_error: Some(6e-6),
             memory_bytes: None,
@@ -209,6 +215,6 @@ pub(crate) mod tests {
         assert_eq!(value[0]["fma_peak_gflops"], 200.0);
         assert_eq!(value[0]["error"], 1.5e-6);
         assert_eq!(value[0]["variant"], "step");
-        assert_eq!(value[0].as_object().unwrap().len(), 11);
+        assert_eq!(value[0].as_object().unwrap().len(), 12);
     }
 }

@@ -166,6 +166,7 @@ fn row(line: &str) -> anyhow::Result<Measurement> {
         gflops: gflops.parse()?,
         fma_peak_gflops: if peak.is_empty() { None } else { Some(peak.parse()?) },
         ratio_to_us: ratio.parse()?,
+        ratio_interval: None,
         error: if error.is_empty() { None } else { Some(error.parse()?) },
         largest_error: if largest.is_empty() { None } else { Some(largest.parse()?) },
         memory_bytes: if memory.is_empty() { None } else { Some(memory.parse()?) },

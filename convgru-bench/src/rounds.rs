@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use convgru_bench::{Kind, Workload};
+use convgru_bench::Workload;
 
 use crate::accuracy::{self, Accuracy, Written};
 use crate::child::{Running, tell};
@@ -14,7 +14,7 @@ use crate::machine;
 use crate::measurement::Measurement;
 use crate::progress::{Progress, note};
 use crate::protocol::{Loaded, Memory, Request, Times};
-use crate::statistics::{median, median_ratio};
+use crate::statistics::{median, median_interval, ratios};
 
 /// How long an engine works in a turn, at least one iteration.
 const TURN: Duration = Duration::from_millis(500);
@@ -40,6 +40,8 @@ pub(crate) struct Comparison<'a> {
     pub(crate) exact: &'a [f64],
     pub(crate) threads: usize,
     pub(crate) rounds: usize,
+    /// Whether memory is measured for every kind of work.
+    pub(crate) memory: bool,
     pub(crate) fma_peak_gflops: Option<f64>,
 }
 
@@ -98,11 +100,11 @@ impl Comparison<'_> {
         let mut process = Running::start(engine, self.threads, self.folder)?;
         let load = Request::Load { folder: self.folder.to_path_buf(), threads: self.threads };
         let loaded: Loaded = process.ask(&load)?;
-        let memory_bytes = match self.workload.kind {
-            Kind::Training | Kind::Forecast | Kind::ForecastTraining => {
-                process.ask::<Memory>(&Request::Memory)?.over_base()
-            }
-            Kind::Step | Kind::Sequence => None,
+        let kind = self.workload.kind;
+        let memory_bytes = if self.memory || kind.trains() || kind.forecasts() {
+            process.ask::<Memory>(&Request::Memory)?.over_base()
+        } else {
+            None
         };
         let path = self.folder.join(format!("{}.output", engine.name));
         tell(&mut process, &Request::Check { output: path.clone() })?;
@@ -123,9 +125,8 @@ impl Comparison<'_> {
 
     fn measurement(&self, entrant: &Entrant, ours: &[f64]) -> anyhow::Result<Measurement> {
         let engine = entrant.process.name();
-        let (Some(median_ms), Some(ratio_to_us)) =
-            (median(&entrant.medians), median_ratio(&entrant.medians, ours))
-        else {
+        let ratios = ratios(&entrant.medians, ours);
+        let (Some(median_ms), Some(ratio_to_us)) = (median(&entrant.medians), median(&ratios)) else {
             anyhow::bail!("{engine}: no rounds");
         };
         Ok(Measurement {
@@ -138,6 +139,7 @@ impl Comparison<'_> {
             gflops: self.workload.gflop / median_ms * 1e3,
             fma_peak_gflops: self.fma_peak_gflops,
             ratio_to_us,
+            ratio_interval: median_interval(&ratios),
             error: Some(entrant.accuracy.error),
             largest_error: Some(entrant.accuracy.largest),
             memory_bytes: entrant.memory_bytes,

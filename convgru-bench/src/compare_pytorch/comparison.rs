@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::statistics::{median, median_ratio};
+use crate::statistics::{median, ratios};
 
 /// A step of both.
 #[derive(Debug, Clone, Serialize)]
@@ -99,7 +99,7 @@ impl Comparison {
             self.threads,
             number(median(&ours)),
             number(median(&theirs)),
-            number(median_ratio(&theirs, &ours)),
+            number(median(&ratios(&theirs, &ours))),
             self.steps.iter().map(|step| step.ms).sum::<f64>() / 1e3,
             self.steps.iter().map(|step| step.ms_pytorch).sum::<f64>() / 1e3
         );

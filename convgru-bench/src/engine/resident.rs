@@ -12,7 +12,7 @@ pub(super) fn peak() -> Option<u64> {
     field("VmHWM:")
 }
 
-/// Lets the peak begin anew; whether the system does that.
+/// Resets the peak of resident memory; whether the system can.
 pub(super) fn reset_peak() -> bool {
     fs::write("/proc/self/clear_refs", "5").is_ok()
 }

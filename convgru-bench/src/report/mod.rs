@@ -48,7 +48,7 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
-/// The page with its generated part made anew, and the picture if there is something to show.
+/// The page with a new generated part, and the picture if there is something to show.
 fn generate(page: &str, records: &[Record]) -> anyhow::Result<(String, Option<String>)> {
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let Some((before, after)) = parts else {
