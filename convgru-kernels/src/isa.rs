@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{avx2::Avx2, avx512::Avx512};
+use crate::simd::instruction_sets;
 
 /// The variable of the environment that restricts the instruction set.
 pub const ISA_VARIABLE: &str = "CONVGRU_ISA";
@@ -21,15 +20,39 @@ pub const ISA_VARIABLE: &str = "CONVGRU_ISA";
 #[derive(Debug, Clone, Copy)]
 pub struct Isa(Level);
 
-/// An instruction set with the proof that the processor has it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Level {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2),
-    #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
+macro_rules! levels {
+    ($($arch:literal => $level:ident($token:path), $name:literal;)*) => {
+        /// An instruction set with the proof that the processor has it.
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) enum Level {
+            Portable,
+            $(#[cfg(target_arch = $arch)] $level($token),)*
+        }
+
+        impl Level {
+            /// The names of all instruction sets, also of other processors.
+            const NAMES: &'static [&'static str] = &["portable", $($name),*];
+
+            /// The instruction sets of this processor, the slowest first.
+            fn detect() -> Vec<Self> {
+                let found: &[Option<Self>] = &[
+                    Some(Self::Portable),
+                    $(#[cfg(target_arch = $arch)] <$token>::detect().map(Self::$level),)*
+                ];
+                found.iter().flatten().copied().collect()
+            }
+
+            fn name(self) -> &'static str {
+                match self {
+                    Self::Portable => "portable",
+                    $(#[cfg(target_arch = $arch)] Self::$level(_) => $name,)*
+                }
+            }
+        }
+    };
 }
+
+instruction_sets!(levels);
 
 /// A value of [`ISA_VARIABLE`] that names no instruction set of this processor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +66,7 @@ pub struct UnknownIsa {
 
 impl Isa {
     /// The names of all instruction sets there are kernels for, the portable one first.
-    pub const NAMES: [&'static str; 3] = ["portable", "avx2", "avx512"];
+    pub const NAMES: &'static [&'static str] = Level::NAMES;
 
     /// The instruction set that kernels run on: the best of this processor, or the one
     /// [`ISA_VARIABLE`] names. A name that is none is ignored here; see
@@ -78,25 +101,12 @@ impl Isa {
 
     /// Every instruction set of this processor, the portable one first.
     pub fn all() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only one to list"))]
-        let mut all = vec![Self(Level::Portable)];
-        #[cfg(target_arch = "x86_64")]
-        {
-            all.extend(Avx2::detect().map(|token| Self(Level::Avx2(token))));
-            all.extend(Avx512::detect().map(|token| Self(Level::Avx512(token))));
-        }
-        all
+        Level::detect().into_iter().map(Self).collect()
     }
 
     /// The name, one of [`NAMES`](Self::NAMES).
     pub fn name(self) -> &'static str {
-        match self.0 {
-            Level::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512(_) => "avx512",
-        }
+        self.0.name()
     }
 
     fn best() -> Self {

@@ -83,7 +83,7 @@ impl TileKernel<f32> for FmaLoop {
         for _ in 0..self.rounds {
             for row in &mut sums {
                 for sum in row {
-                    *sum = s.mul_add(*sum, a, b);
+                    *sum = s.mul_add(a, b, *sum);
                 }
             }
         }

@@ -4,22 +4,24 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::{check_report, crash_test, fuzz, process, python, supply_chain, tidy};
+use crate::{check_report, crash_test, fuzz, process, python, supply_chain, test_aarch64, tidy};
 
 const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
 gradients, parity with other implementations, exported networks in ONNX Runtime, forecasts in
 xarray and the libraries of benchmarks at a tiny network where these are installed, kernels under AddressSanitizer and readers under fuzzers where there is a nightly compiler,
 kernels under Miri where there is that,
+kernels on an emulated 64-bit ARM processor where Debian's compiler for it is installed,
 the crates that come with ours, the same bits over threads, builds and instruction sets, a training
 that is killed at every call of the file system where strace is installed, the program installed by itself, and a short training, with
-its report in a browser where there is one.
+its report in a browser where there is one. If kernels or models changed since the commit before, times of both commits are printed; they
+never fail the run.
 
 Usage: cargo xtask ci [--after-tests] [--install]
 
   --after-tests   leaves out `cargo test --workspace`, which has just been run
-  --install       gets strace (by apt, as root) and cargo-deny (by cargo install) where they are missing; what
-                  cannot be had is skipped aloud
+  --install       installs strace and the compiler and emulator for ARM (with apt, as root) and cargo-deny (with cargo
+                  install) where they are missing; the run skips and names checks whose tools cannot be installed
 
 Tests that need recorded data skip aloud where it is absent; with
 CONVGRU_REQUIRE_DATA=1 in the environment its absence is a failure.
@@ -31,6 +33,14 @@ Example:
 struct Stage {
     name: &'static str,
     command: Command,
+    /// Whether its failure fails the run.
+    required: bool,
+}
+
+impl Stage {
+    fn new(name: &'static str, command: Command) -> Self {
+        Self { name, command, required: true }
+    }
 }
 
 pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
@@ -56,8 +66,14 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         announce(stage.name);
         let start = Instant::now();
         let mut command = stage.command;
-        process::must_succeed(stage.name, &mut command)?;
-        process::complain(&format!("    {} passed in {:.0} s", stage.name, start.elapsed().as_secs_f64()));
+        match process::must_succeed(stage.name, &mut command) {
+            Err(error) if stage.required => return Err(error),
+            Err(error) => process::complain(&format!("    {error:#}; not required")),
+            Ok(()) => {
+                let seconds = start.elapsed().as_secs_f64();
+                process::complain(&format!("    {} passed in {seconds:.0} s", stage.name));
+            }
+        }
     }
     process::say(&format!("every check passed in {:.0} s", begun.elapsed().as_secs_f64()));
     Ok(ExitCode::SUCCESS)
@@ -68,7 +84,7 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     let stage = |name, arguments: &[&str]| {
         let mut command = process::cargo();
         command.args(arguments);
-        Stage { name, command }
+        Stage::new(name, command)
     };
     let mut stages = vec![
         stage("fmt", &["fmt", "--all", "--check"]),
@@ -133,6 +149,15 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     stages.extend(address_sanitizer());
     stages.extend(miri());
     stages.extend(fuzzers());
+    if test_aarch64::is_installed() {
+        let kernels = ["xtask", "test-aarch64", "--package", "convgru-kernels", "--lib", "--tests"];
+        stages.push(stage("kernels on 64-bit ARM", &kernels));
+        stages.push(stage("loops for 64-bit ARM", &["xtask", "test-aarch64", "--disassembly"]));
+    } else {
+        process::complain(
+            "SKIPPED: kernels on 64-bit ARM, whose compiler and emulator `cargo xtask test-aarch64 --install` gets",
+        );
+    }
     stages.push(stage("supply chain", &["xtask", "supply-chain"]));
     stages.push(stage("determinism", &["xtask", "determinism", "--quick"]));
     if crash_test::is_installed() {
@@ -143,6 +168,7 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         );
     }
     stages.push(stage("benchmarks once", &["bench", "--package", "convgru-bench", "--", "--test"]));
+    stages.extend(times_beside_the_commit_before());
     stages.extend(installed_program());
     let mut training =
         stage("a short training", &["xtask", "train", "--json", "--set", "training.steps=20", "--out"]);
@@ -169,6 +195,24 @@ fn peers(mut stage: Stage) -> Stage {
     stage
 }
 
+/// Two workloads of this commit and of the commit before, in turns, if kernels or models differ.
+fn times_beside_the_commit_before() -> Option<Stage> {
+    let mut differ = Command::new("git");
+    differ.current_dir(process::root()).args(["diff", "--quiet", "HEAD~1", "--"]);
+    let status = differ.args(["convgru-kernels/src", "convgru-model/src"]).status();
+    // 1: they differ; 0: they do not; anything else: there is no such commit.
+    if status.is_ok_and(|status| status.code() != Some(1)) {
+        process::complain(
+            "SKIPPED: times beside the commit before: kernels and models are the same there, or there is none",
+        );
+        return None;
+    }
+    let mut command = process::cargo();
+    command.args(["xtask", "bench", "--compare", "HEAD~1", "--rounds", "8", "--threads", "2"]);
+    command.args(["--workload", "grurcn_fwd", "--workload", "mnist_train"]);
+    Some(Stage { required: false, ..Stage::new("times beside the commit before", command) })
+}
+
 /// The program as users install it: without xtask, and from another folder.
 fn installed_program() -> [Stage; 2] {
     let root = process::target().join("ci-install");
@@ -179,13 +223,14 @@ fn installed_program() -> [Stage; 2] {
     let program = root.join("bin").join("convgru").with_extension(std::env::consts::EXE_EXTENSION);
     let mut help = Command::new(program);
     help.arg("--help");
-    [Stage { name: "installing convgru", command: install }, Stage { name: "convgru --help", command: help }]
+    [Stage::new("installing convgru", install), Stage::new("convgru --help", help)]
 }
 
 /// Gets what stages need and is missing. What cannot be had is named here, and its stage is skipped.
 fn install() {
-    let tools: [Tool; 2] = [
+    let tools: [Tool; 3] = [
         ("strace", crash_test::is_installed, crash_test::install),
+        ("the compiler for ARM", test_aarch64::is_installed, test_aarch64::install),
         ("cargo-deny", supply_chain::is_installed, supply_chain::install),
     ];
     for (name, is_installed, install) in tools {
@@ -226,7 +271,7 @@ fn address_sanitizer() -> Option<Stage> {
     // What the system does not give is an error of the kernels.
     command.env("ASAN_OPTIONS", "allocator_may_return_null=1");
     command.env("CARGO_TARGET_DIR", process::root().join("target").join("address-sanitizer"));
-    Some(Stage { name: "address sanitizer", command })
+    Some(Stage::new("address sanitizer", command))
 }
 
 /// A call of every entry of the kernels under Miri, which knows the rules of aliasing and of memory without a value, where
@@ -244,7 +289,7 @@ fn miri() -> Option<Stage> {
     command.env("RAYON_NUM_THREADS", "1");
     command.env("MIRIFLAGS", "-Zmiri-disable-isolation -Zmiri-ignore-leaks");
     command.env("CARGO_TARGET_DIR", process::root().join("target").join("miri"));
-    Some(Stage { name: "miri", command })
+    Some(Stage::new("miri", command))
 }
 
 /// Every reader a minute on files made up by a fuzzer, where there is a nightly compiler for that: the same files for every
@@ -256,7 +301,7 @@ fn fuzzers() -> Option<Stage> {
     }
     let mut command = process::cargo();
     command.args(["xtask", "fuzz", "--install", "--seconds", "60", "--seed", "1"]);
-    Some(Stage { name: "fuzzers", command })
+    Some(Stage::new("fuzzers", command))
 }
 
 fn announce(name: &str) {

@@ -4,17 +4,20 @@
 //! starts what does the work, passes arguments on, and passes exit codes back.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check_report;
 mod ci;
 mod coverage;
 mod crash_test;
 mod determinism;
+mod disassembly;
 mod fuzz;
 mod mutants;
 mod process;
 mod program;
 mod python;
 mod supply_chain;
+mod test_aarch64;
 mod test_avx512;
 mod tidy;
 mod unsafe_docs;
@@ -46,7 +49,7 @@ enum Run {
 use Run::{Here, Of};
 
 #[rustfmt::skip]
-const OWN_COMMANDS: [Command; 20] = [
+const OWN_COMMANDS: [Command; 21] = [
     Command { name: "gradcheck", about: "Prove every backward pass against dual numbers and differences", run: Of(&BENCH) },
     Command { name: "parity", about: "Compare with recorded outputs and gradients of other implementations", run: Of(&BENCH) },
     Command { name: "onnx", about: "Compare exported networks with ONNX Runtime (Python, installed by --install)", run: Of(&BENCH) },
@@ -54,13 +57,14 @@ const OWN_COMMANDS: [Command; 20] = [
     Command { name: "compare-pysteps", about: "Compare extrapolation of rain with pysteps (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "check-forecasts", about: "Check forecasts in files with xarray and the CF conventions (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "check-readers", about: "Compare our reading of random files with other libraries (Python, installed by --install)", run: Of(&BENCH) },
-    Command { name: "bench", about: "Compare with other libraries, or measure convgru alone", run: Here(|arguments| BENCH.run(arguments)) },
+    Command { name: "bench", about: "Compare with other libraries, or measure convgru alone", run: Here(bench::run) },
     Command { name: "data-memory", about: "Measure the memory of runs with data larger than memory", run: Here(data_memory) },
     Command { name: "determinism", about: "Compare results bit by bit over threads, repeats, builds and instruction sets", run: Here(determinism::run) },
     Command { name: "crash-test", about: "Kill a training at every file system call and resume it", run: Here(crash_test::run) },
     Command { name: "fuzz", about: "Feed generated files to every reader", run: Here(fuzz::run) },
     Command { name: "mutants", about: "Put small faults into the code and check that tests detect them", run: Here(mutants::run) },
     Command { name: "coverage", about: "Count the lines of code that tests execute", run: Here(coverage::run) },
+    Command { name: "test-aarch64", about: "Run tests on an emulated 64-bit ARM processor", run: Here(test_aarch64::run) },
     Command { name: "test-avx512", about: "Run tests on an emulated processor with AVX-512", run: Here(test_avx512::run) },
     Command { name: "check-report", about: "Open a report in a headless browser without a network, and take screenshots", run: Here(check_report::run) },
     Command { name: "supply-chain", about: "Check the number of crates, licences, sources and oldest versions", run: Here(supply_chain::run) },

@@ -51,6 +51,7 @@ pub(crate) const FILES: &[&str] = &[
     "convgru-kernels/src/gemm/matrixmultiply.rs",
     "convgru-kernels/src/gemm/mod.rs",
     "convgru-kernels/src/parallel.rs",
+    "convgru-kernels/src/simd/neon.rs",
     "convgru-kernels/src/simd/portable.rs",
     "convgru-kernels/src/simd/vector.rs",
     "convgru-kernels/src/simd/x86.rs",

@@ -1,5 +1,6 @@
 //! From an instruction set to the kernels that are compiled for it.
 
+use super::instruction_sets;
 use super::portable::Portable;
 use super::vector::{Kernel, TileKernel};
 use super::vectorised::Vectorised;
@@ -21,17 +22,18 @@ pub trait Dispatch: Vectorised {
 }
 
 macro_rules! dispatch {
-    ($type:ident) => {
+    ($($arch:literal => $level:ident($token:path), $name:literal;)*) => {
+        dispatch!(f32: $($arch => $level;)*);
+        dispatch!(f64: $($arch => $level;)*);
+    };
+    ($type:ident: $($arch:literal => $level:ident;)*) => {
         #[expect(private_interfaces, private_bounds, reason = "the trait is a part of a sealed one")]
         impl Dispatch for $type {
             #[inline(always)]
             fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Output {
                 match isa.level() {
                     Level::Portable => kernel.run(Portable),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => token.run(kernel),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => token.run(kernel),
+                    $(#[cfg(target_arch = $arch)] Level::$level(token) => token.run(kernel),)*
                 }
             }
 
@@ -39,15 +41,11 @@ macro_rules! dispatch {
             fn dispatch_tile<K: TileKernel<Self>>(isa: Isa, kernel: K) -> K::Output {
                 match isa.level() {
                     Level::Portable => kernel.run::<_, PORTABLE_ROWS, 4, 4>(Portable),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => token.run_tile(kernel),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => token.run_tile(kernel),
+                    $(#[cfg(target_arch = $arch)] Level::$level(token) => token.run_tile(kernel),)*
                 }
             }
         }
     };
 }
 
-dispatch!(f32);
-dispatch!(f64);
+instruction_sets!(dispatch);
