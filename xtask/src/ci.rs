@@ -150,8 +150,14 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     stages.extend(miri());
     stages.extend(fuzzers());
     if test_aarch64::is_installed() {
-        let kernels = ["xtask", "test-aarch64", "--package", "convgru-kernels", "--lib", "--tests"];
-        stages.push(stage("kernels on 64-bit ARM", &kernels));
+        // Without the large images, which take minutes on an emulated processor.
+        let kernels = ["--package", "convgru-kernels", "--lib", "--test", "gates", "--test", "convolution"];
+        let tests =
+            [&["xtask", "test-aarch64"], &kernels[..], &["--test", "refused", "--test", "aliasing"]].concat();
+        stages.push(stage("kernels on 64-bit ARM", &tests));
+        let tiles =
+            ["xtask", "test-aarch64", "--package", "convgru-kernels", "--test", "winograd", "each_tile"];
+        stages.push(stage("Winograd's algorithm on 64-bit ARM", &tiles));
         stages.push(stage("loops for 64-bit ARM", &["xtask", "test-aarch64", "--disassembly"]));
     } else {
         process::complain(
