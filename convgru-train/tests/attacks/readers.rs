@@ -330,6 +330,25 @@ fn hdf5_shapes() -> Vec<(String, Vec<u64>)> {
         .collect()
 }
 
+/// A layout of version 1, whose size is the product of its axes: the library that reads HDF5 multiplies them without a check of
+/// overflow, and a build with such checks panics there.
+#[cfg(feature = "hdf5")]
+#[test]
+fn hdf5_of_axes_whose_product_overflows() {
+    let mut file = std::fs::read("tests/data/hdf5/types_old.h5").unwrap();
+    // A message of a chunked layout: its kind, its 32 bytes, flags; version 3, class 2 and four axes.
+    let is_layout =
+        |at: &usize| file[*at..].starts_with(&[8, 0, 32, 0]) && file[at + 8..].starts_with(&[3, 2, 4]);
+    let found = (0..file.len() - 40).find(is_layout).expect("a chunked dataset");
+    // Version 1, four axes, class 1 (contiguous), reserved bytes; an address; the axes.
+    let layout = [&[1u8, 4, 1, 0, 0, 0, 0, 0], &[0u8; 8][..], &[0xff; 16]].concat();
+    file[found + 8..found + 40].copy_from_slice(&layout);
+    let folder = folder(&[("a.h5", &file)]);
+    for error in errors("axes whose product overflows", &frames(16), folder.path()) {
+        assert!(error.contains("a.h5"), "{error}");
+    }
+}
+
 #[test]
 fn folders_of_many_files() {
     let folder = tempdir().unwrap();

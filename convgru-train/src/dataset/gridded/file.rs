@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hdf5_reader::group::Group;
 use hdf5_reader::{Dataset, FileStorage, Hdf5File, OpenOptions};
 
+use super::caught::caught;
 use super::inflate::Limit;
 use super::netcdf3::{self, Netcdf3};
 use super::number::kind;
@@ -65,9 +66,11 @@ impl GriddedFile {
             .with_filter_registry(limit.filters())
             .with_chunk_cache_bytes(variable::kept_chunks(budget));
         let file = input::open(path).map_err(Error::io("open", path))?;
-        let file = FileStorage::from_file(file)
-            .and_then(|storage| Hdf5File::from_storage_with_options(Arc::new(storage), options))
-            .map_err(|error| damaged(path, "", error))?;
+        let file = caught(path, || {
+            FileStorage::from_file(file)
+                .and_then(|storage| Hdf5File::from_storage_with_options(Arc::new(storage), options))
+                .map_err(|error| damaged(path, "", error))
+        })?;
         Ok(Self { path: path.into(), budget: budget.clone(), content: Content::Hdf5(file, limit) })
     }
 
@@ -97,7 +100,7 @@ impl GriddedFile {
     /// [`Error::Format`] if the file is damaged.
     pub(in crate::dataset) fn attributes(&self, group: &str) -> Result<Option<Attributes>> {
         let found = match &self.content {
-            Content::Hdf5(file, _) => self.group(file, group)?,
+            Content::Hdf5(file, _) => caught(&self.path, || self.group(file, group))?,
             Content::Zarr(zarr) => return zarr.attributes(group),
             Content::Netcdf3(classic) => {
                 let own = || Attributes::new(&self.path, group, classic.attributes().iter().cloned());
@@ -105,7 +108,8 @@ impl GriddedFile {
             }
         };
         let Some(found) = found else { return Ok(None) };
-        let attributes = found.attributes().map_err(|error| damaged(&self.path, group, error))?;
+        let attributes =
+            caught(&self.path, || found.attributes().map_err(|error| damaged(&self.path, group, error)))?;
         Ok(Some(Attributes::new(&self.path, group, attributes)))
     }
 
@@ -116,8 +120,11 @@ impl GriddedFile {
     pub(in crate::dataset) fn groups(&self, group: &str) -> Result<Vec<String>> {
         let mut names = match &self.content {
             Content::Hdf5(file, _) => {
-                let Some(found) = self.group(file, group)? else { return Ok(Vec::new()) };
-                found.member_names().map_err(|error| damaged(&self.path, group, error))?.0
+                let names = || {
+                    let Some(found) = self.group(file, group)? else { return Ok(Vec::new()) };
+                    Ok(found.member_names().map_err(|error| damaged(&self.path, group, error))?.0)
+                };
+                caught(&self.path, names)?
             }
             Content::Netcdf3(_) => return Ok(Vec::new()),
             Content::Zarr(zarr) => zarr.groups(group)?,
@@ -132,11 +139,11 @@ impl GriddedFile {
     /// [`Error::Format`] if it cannot be read.
     pub(in crate::dataset) fn has(&self, path: &str) -> Result<bool> {
         match &self.content {
-            Content::Hdf5(file, _) => match file.dataset(path) {
+            Content::Hdf5(file, _) => caught(&self.path, || match file.dataset(path) {
                 Ok(_) => Ok(true),
                 Err(error) if is_absence(&error) => Ok(false),
                 Err(error) => Err(damaged(&self.path, path, error)),
-            },
+            }),
             Content::Netcdf3(classic) => Ok(classic.variable(path).is_ok()),
             Content::Zarr(zarr) => zarr.has(path),
         }
@@ -160,7 +167,7 @@ impl GriddedFile {
 
     fn listing(&self, takes_unreadable: bool) -> Result<Vec<VariableInfo>> {
         let mut listed = match &self.content {
-            Content::Hdf5(file, _) => self.walked(file, takes_unreadable)?,
+            Content::Hdf5(file, _) => caught(&self.path, || self.walked(file, takes_unreadable))?,
             Content::Netcdf3(classic) => classic.variables().collect(),
             Content::Zarr(zarr) => zarr.variables()?,
         };
@@ -259,10 +266,10 @@ impl GriddedFile {
     /// [`Error::Format`] if there is none, or it holds no numbers.
     pub(in crate::dataset) fn variable(&self, path: &str) -> Result<Variable> {
         match &self.content {
-            Content::Hdf5(file, limit) => {
+            Content::Hdf5(file, limit) => caught(&self.path, || {
                 let dataset = file.dataset(path).map_err(|error| damaged(&self.path, path, error))?;
                 Variable::of_hdf5(&self.path, path, (file, dataset), (&self.budget, limit))
-            }
+            }),
             Content::Netcdf3(classic) => Variable::of_classic(&self.path, path, classic.clone()),
             Content::Zarr(zarr) => Variable::of_zarr(&self.path, path, zarr.variable(path)?),
         }
@@ -272,7 +279,8 @@ impl GriddedFile {
     pub(in crate::dataset) fn variable_attributes(&self, path: &str) -> Option<Attributes> {
         Some(match &self.content {
             Content::Hdf5(file, _) => {
-                Attributes::new(&self.path, path, file.dataset(path).ok()?.attributes())
+                let dataset = || file.dataset(path).map_err(|error| damaged(&self.path, path, error));
+                caught(&self.path, || Ok(Attributes::new(&self.path, path, dataset()?.attributes()))).ok()?
             }
             Content::Netcdf3(classic) => {
                 Attributes::new(&self.path, path, classic.variable(path).ok()?.attributes.iter().cloned())
@@ -284,8 +292,6 @@ impl GriddedFile {
     /// The short texts of a dataset with one axis of a length, or of characters with a second axis along each text; `None` where it holds none
     /// that can be read.
     pub(in crate::dataset) fn texts(&self, path: &str, length: usize) -> Option<Vec<String>> {
-        const FIXED: u8 = 3;
-        const VARIABLE: u8 = 9;
         if !(1..=MOST_TEXTS).contains(&length) {
             return None;
         }
@@ -294,33 +300,7 @@ impl GriddedFile {
             Content::Zarr(zarr) => return zarr.texts(path, length, LONGEST_TEXT),
             Content::Netcdf3(classic) => return classic.texts(path, length, LONGEST_TEXT),
         };
-        let dataset = file.dataset(path).ok()?;
-        let class = dataset.raw_datatype().ok()?.first()? & 15;
-        let is_read = match *dataset.shape() {
-            [own] => own == length as u64 && [FIXED, VARIABLE].contains(&class),
-            [own, width] => own == length as u64 && width <= LONGEST_TEXT as u64 && class == FIXED,
-            _ => false,
-        };
-        if !is_read {
-            return None;
-        }
-        let raw = dataset.read_raw_bytes().ok()?;
-        let each = raw.len() / length;
-        let text = |bytes: &[u8]| {
-            let bytes = if class == FIXED {
-                bytes.to_vec()
-            } else {
-                dataset.resolve_vlen_reference_bytes(bytes, 1).ok()?
-            };
-            Some(netcdf3::text(&bytes))
-        };
-        // A text that lies elsewhere begins with its length.
-        let bytes = |bytes: &[u8]| match class {
-            FIXED => Some(bytes.len()),
-            _ => Some(u32::from_le_bytes(*bytes.first_chunk()?) as usize),
-        };
-        let short = |own: &[u8]| if bytes(own)? <= LONGEST_TEXT { text(own) } else { None };
-        if each == 0 { None } else { raw.chunks_exact(each).map(short).collect() }
+        caught(&self.path, || Ok(texts_of(file, path, length))).ok()?
     }
 
     fn group(&self, file: &Hdf5File, path: &str) -> Result<Option<Group>> {
@@ -330,6 +310,39 @@ impl GriddedFile {
             Err(error) => Err(damaged(&self.path, path, error)),
         }
     }
+}
+
+/// The texts of a dataset of HDF5.
+fn texts_of(file: &Hdf5File, path: &str, length: usize) -> Option<Vec<String>> {
+    const FIXED: u8 = 3;
+    const VARIABLE: u8 = 9;
+    let dataset = file.dataset(path).ok()?;
+    let class = dataset.raw_datatype().ok()?.first()? & 15;
+    let is_read = match *dataset.shape() {
+        [own] => own == length as u64 && [FIXED, VARIABLE].contains(&class),
+        [own, width] => own == length as u64 && width <= LONGEST_TEXT as u64 && class == FIXED,
+        _ => false,
+    };
+    if !is_read {
+        return None;
+    }
+    let raw = dataset.read_raw_bytes().ok()?;
+    let each = raw.len() / length;
+    let text = |bytes: &[u8]| {
+        let bytes = if class == FIXED {
+            bytes.to_vec()
+        } else {
+            dataset.resolve_vlen_reference_bytes(bytes, 1).ok()?
+        };
+        Some(netcdf3::text(&bytes))
+    };
+    // A text that lies elsewhere begins with its length.
+    let bytes = |bytes: &[u8]| match class {
+        FIXED => Some(bytes.len()),
+        _ => Some(u32::from_le_bytes(*bytes.first_chunk()?) as usize),
+    };
+    let short = |own: &[u8]| if bytes(own)? <= LONGEST_TEXT { text(own) } else { None };
+    if each == 0 { None } else { raw.chunks_exact(each).map(short).collect() }
 }
 
 /// Names may come with the path before them.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hdf5_reader::{Dataset, Hdf5File, SliceInfo, SliceInfoElem};
 
+use super::caught::caught;
 use super::file::damaged;
 use super::inflate::Limit;
 use super::netcdf3::Netcdf3;
@@ -257,8 +258,10 @@ impl Variable {
             Content::Hdf5(dataset) => {
                 let range = |(start, end)| SliceInfoElem::Slice { start, end, step: 1 };
                 let selection = SliceInfo { selections: wide().map(range).collect() };
-                let read = dataset.read_slice::<Number>(&selection);
-                let read = read.map_err(|error| damaged(&self.file, &self.name, error))?;
+                let read = caught(&self.file, || {
+                    let read = dataset.read_slice::<Number>(&selection);
+                    read.map_err(|error| damaged(&self.file, &self.name, error))
+                })?;
                 match self.bits {
                     Some(bits) => read.iter().map(|number| bits.value(number.0)).collect(),
                     None => read.iter().map(|number| number.0).collect(),
