@@ -215,7 +215,7 @@ impl Workload {
     /// Does the work of a stack of cells once and returns a number that depends on all of it.
     ///
     /// # Errors
-    /// Those of the network, for a file that does not fit together.
+    /// The errors of the network, for a file that does not fit together.
     pub fn run(&self, network: &ConvGru<f32>, frames: &Tensor<f32>) -> Result<f32, Error> {
         match self.kind {
             Kind::Step => {

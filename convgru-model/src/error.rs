@@ -83,7 +83,7 @@ pub enum Error {
         /// What differs, and what to do.
         reason: String,
     },
-    /// Tensors come in another order than those of the network.
+    /// Tensors come in another order than in the network.
     #[error(
         "tensor {place} of the {what} is `{got}` where `{expected}` is needed; `zeros_like` of the parameters has the order"
     )]

@@ -108,7 +108,7 @@ impl<T: Real> Epilogue<T> for StoreSums<'_, T> {
         let bias = self.bias.map(|bias| &bias[sums.place.block * T::BLOCK..][..T::BLOCK]);
         let addend = self.addend.map(|maps| maps.part(sums.place, sums.column, sums.count));
         // SAFETY: `address` and `part` found a block for each of the pixels in the output and in the addend, the bias is
-        // a block as well, and pixels and lanes are those of the sums. By the contract no other thread has the pixels.
+        // a block as well, and the sums have the same pixels and lanes. By the contract no other thread has the pixels.
         unsafe {
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 let bias = match bias {
@@ -139,7 +139,7 @@ impl<T: Real> Epilogue<T> for StoreSums<'_, T> {
 pub(super) struct Finished {
     /// Blocks of the panel.
     pub(super) width: usize,
-    /// Those of its blocks that are wanted: the first ones.
+    /// The first blocks, as many as are wanted.
     pub(super) blocks: usize,
     /// The first block and row.
     pub(super) place: RowPlace,

@@ -36,7 +36,7 @@ impl Padding {
 /// How exactly convolutions in `f32` are to be computed. `f64` is always exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
-    /// Products and sums as in the definition; the error is that of a sum of as many terms.
+    /// Products and sums as in the definition; the error is the error of a sum of as many terms.
     Exact,
     /// Winograd's minimal filtering where it pays (docs/numerics.md): two to six times fewer
     /// multiplications, an error of a few 1e-6 of the result's 2-norm.
@@ -174,7 +174,7 @@ impl ConvShape {
     /// Height and width of the output for an input of the given height and width.
     ///
     /// # Errors
-    /// Those of [`validate`](Self::validate), [`Error::KernelTooLarge`] if the kernel does not fit into the padded
+    /// The errors of [`validate`](Self::validate), [`Error::KernelTooLarge`] if the kernel does not fit into the padded
     /// input, and [`Error::Overflow`] if the padded input has more rows or columns than can be counted.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2]> {
         self.validate()?;

@@ -99,7 +99,7 @@ fn moves_whole(deep: &MapLayout, flat: &MapLayout, factor: usize) -> bool {
     flat.sections() == 1 && (groups || whole)
 }
 
-/// Fails unless the extents are those of maps and of their patches.
+/// Fails unless the extents fit maps and their patches.
 fn expect_pair(deep: Extent, flat: Extent, factor: usize) -> Result<()> {
     let of_patch = factor.checked_mul(factor).and_then(|taps| flat.channels.checked_mul(taps));
     let Some(channels) = of_patch.filter(|_| factor > 0) else {

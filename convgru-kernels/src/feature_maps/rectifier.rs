@@ -22,7 +22,7 @@ impl<T: Real> FeatureMapsMut<'_, T> {
         });
     }
 
-    /// Turns gradients of outputs of [`leaky_relu`](Self::leaky_relu) into those of its inputs: the derivative is
+    /// Turns gradients of the outputs of [`leaky_relu`](Self::leaky_relu) into gradients of its inputs: the derivative is
     /// 1 where the output is above zero and `slope` elsewhere.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ impl<T: Real> RowWork<T> for CandidateWork<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
-            // SAFETY: the contract of `work` is that of the call.
+            // SAFETY: the caller keeps the contract of `work`.
             unsafe { self.work_by(s, pixels, gate, candidate) }
         }));
     }
@@ -81,7 +81,7 @@ impl<T: Real> CandidateWork<'_, T> {
     /// [`work`](RowWork::work) by the functions of a cell.
     ///
     /// # Safety
-    /// That of [`work`](RowWork::work).
+    /// The contract of [`work`](RowWork::work).
     #[inline(always)]
     unsafe fn work_by<S: Simd<T>>(
         &self,
@@ -224,7 +224,7 @@ struct ResetEpilogue<'a, T> {
 impl<T: Real> Epilogue<T> for ResetEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
-        // SAFETY: the contract of `finish` is that of the call.
+        // SAFETY: the caller keeps the contract of `finish`.
         with_gate!(self.activations, gate => unsafe { self.finish_by(s, sums, gate) });
     }
 }
@@ -233,7 +233,7 @@ impl<T: Real> ResetEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the gates.
     ///
     /// # Safety
-    /// That of [`finish`](Epilogue::finish).
+    /// The contract of [`finish`](Epilogue::finish).
     #[inline(always)]
     unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, gate: impl Function<T>) {
         let pixels = Pixels::of(&sums);

@@ -49,7 +49,7 @@ impl<T: Real> StepOperands<'_, T> {
     /// Turns sums of a block of the update gate into `z`.
     ///
     /// # Safety
-    /// That of [`Epilogue::finish`].
+    /// The contract of [`Epilogue::finish`].
     #[inline(always)]
     unsafe fn finish_update<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, gate: impl Function<T>) {
         let pixels = Pixels::of(&sums);
@@ -105,7 +105,7 @@ pub(super) struct UpdateAndResetEpilogue<'a, T> {
 impl<T: Real> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
-        // SAFETY: the contract of `finish` is that of the call.
+        // SAFETY: the caller keeps the contract of `finish`.
         with_gate!(self.values.activations, gate => unsafe { self.finish_by(s, sums, gate) });
     }
 }
@@ -114,13 +114,13 @@ impl<T: Real> UpdateAndResetEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the gates.
     ///
     /// # Safety
-    /// That of [`finish`](Epilogue::finish).
+    /// The contract of [`finish`](Epilogue::finish).
     #[inline(always)]
     unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, gate: impl Function<T>) {
         let (values, block) = (&self.values, sums.place().block);
         let pixels = Pixels::of(&sums);
         if block < values.blocks {
-            // SAFETY: the contract of `finish` is that of the call.
+            // SAFETY: the caller keeps the contract of `finish`.
             return unsafe { values.finish_update(s, sums, gate) };
         }
         let (addend, kept) = (values.addend(pixels), values.keep(pixels));
@@ -151,7 +151,7 @@ pub(super) struct UpdateEpilogue<'a, T>(pub(super) StepOperands<'a, T>);
 impl<T: Real> Epilogue<T> for UpdateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
-        // SAFETY: the contract of `finish` is that of the call.
+        // SAFETY: the caller keeps the contract of `finish`.
         with_gate!(self.0.activations, gate => unsafe { self.0.finish_update(s, sums, gate) });
     }
 }
@@ -166,7 +166,7 @@ pub(super) struct CandidateEpilogue<'a, T> {
 impl<T: Real> Epilogue<T> for CandidateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
-        // SAFETY: the contract of `finish` is that of the call.
+        // SAFETY: the caller keeps the contract of `finish`.
         with_candidate!(self.values.activations, candidate => unsafe { self.finish_by(s, sums, candidate) });
     }
 }
@@ -175,7 +175,7 @@ impl<T: Real> CandidateEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the candidate.
     ///
     /// # Safety
-    /// That of [`finish`](Epilogue::finish).
+    /// The contract of [`finish`](Epilogue::finish).
     #[inline(always)]
     unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, candidate: impl Function<T>) {
         let values = &self.values;

@@ -96,7 +96,7 @@ impl<T: Real> RowWork<T> for FirstRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
-            // SAFETY: the contract of `work` is that of the call.
+            // SAFETY: the caller keeps the contract of `work`.
             unsafe { self.work_by(s, pixels, gate, candidate) }
         }));
     }
@@ -106,7 +106,7 @@ impl<T: Real> FirstRows<'_, T> {
     /// [`work`](RowWork::work) by the functions of a cell.
     ///
     /// # Safety
-    /// That of [`work`](RowWork::work).
+    /// The contract of [`work`](RowWork::work).
     #[inline(always)]
     unsafe fn work_by<S: Simd<T>>(
         &self,

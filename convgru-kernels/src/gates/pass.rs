@@ -15,7 +15,7 @@ use crate::simd::{Kernel, Simd};
 /// The number of sections of a buffer of gates.
 pub const GATES: usize = 3;
 
-/// Fails unless maps are those of a state.
+/// Fails unless the maps have the layout of a state.
 pub(super) fn expect_state(what: &'static str, state: Extent, got: &MapLayout) -> Result<()> {
     expect_layout(what, got, state, 1)
 }

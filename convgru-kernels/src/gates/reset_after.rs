@@ -84,7 +84,7 @@ struct GatesEpilogue<'a, T> {
 impl<T: Real> Epilogue<T> for GatesEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
-        // SAFETY: the contract of `finish` is that of the call.
+        // SAFETY: the caller keeps the contract of `finish`.
         with_gate!(self.activations, gate => unsafe { self.finish_by(s, sums, gate) });
     }
 }
@@ -93,11 +93,11 @@ impl<T: Real> GatesEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the gates.
     ///
     /// # Safety
-    /// That of [`finish`](Epilogue::finish).
+    /// The contract of [`finish`](Epilogue::finish).
     #[inline(always)]
     unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, function: impl Function<T>) {
         let gates = Pixels::of(&sums).write(&self.gates);
-        // SAFETY: `write` found a block for each of the pixels in the gates; pixels and lanes are those of the sums. By
+        // SAFETY: `write` found a block for each of the pixels in the gates; the sums have the same pixels and lanes. By
         // the contract of `finish` no other thread has these pixels.
         unsafe {
             for lane in (0..T::BLOCK).step_by(S::LANES) {
@@ -136,7 +136,7 @@ fn bias_of<T: Real, S: Simd<T>>(s: S, bias: Option<&[T]>, block: usize, lane: us
 impl<T: Real> Epilogue<T> for ResetAfterCandidateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
-        // SAFETY: the contract of `finish` is that of the call.
+        // SAFETY: the caller keeps the contract of `finish`.
         with_candidate!(self.activations, candidate => unsafe { self.finish_by(s, sums, candidate) });
     }
 }
@@ -145,7 +145,7 @@ impl<T: Real> ResetAfterCandidateEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the candidate.
     ///
     /// # Safety
-    /// That of [`finish`](Epilogue::finish).
+    /// The contract of [`finish`](Epilogue::finish).
     #[inline(always)]
     unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, function: impl Function<T>) {
         let (pixels, block) = (Pixels::of(&sums), sums.place().block);
@@ -188,7 +188,7 @@ impl<T: Real> RowWork<T> for ResetAfterFirstRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
-            // SAFETY: the contract of `work` is that of the call.
+            // SAFETY: the caller keeps the contract of `work`.
             unsafe { self.work_by(s, pixels, gate, candidate) }
         }));
     }
@@ -198,7 +198,7 @@ impl<T: Real> ResetAfterFirstRows<'_, T> {
     /// [`work`](RowWork::work) by the functions of a cell.
     ///
     /// # Safety
-    /// That of [`work`](RowWork::work).
+    /// The contract of [`work`](RowWork::work).
     #[inline(always)]
     unsafe fn work_by<S: Simd<T>>(
         &self,
@@ -283,7 +283,7 @@ struct ResetAfterBackwardRows<'a, T> {
 impl<T: Real> RowWork<T> for ResetAfterBackwardRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
-        // SAFETY: the contract of `work` is that of the call.
+        // SAFETY: the caller keeps the contract of `work`.
         with_gate!(self.activations, gate => unsafe { self.work_by(s, pixels, gate) });
     }
 }
@@ -292,7 +292,7 @@ impl<T: Real> ResetAfterBackwardRows<'_, T> {
     /// [`work`](RowWork::work) by the function of the gates.
     ///
     /// # Safety
-    /// That of [`work`](RowWork::work).
+    /// The contract of [`work`](RowWork::work).
     #[inline(always)]
     unsafe fn work_by<S: Simd<T>>(&self, s: S, pixels: Pixels, gate: impl Function<T>) {
         let (reset, candidate) = (

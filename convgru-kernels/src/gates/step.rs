@@ -176,7 +176,7 @@ pub(crate) fn step<T: Real>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>)
     Ok(())
 }
 
-/// Rows of the first convolution of a step, and those of the second that can follow it.
+/// Rows of the first convolution of a step, and the rows of the second that can follow it.
 pub(super) struct Band {
     pub(super) first: Range<usize>,
     pub(super) second: Range<usize>,

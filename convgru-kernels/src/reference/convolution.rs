@@ -22,7 +22,7 @@ use crate::feature_maps::{Extent, expect_len};
 /// `output`: `[N, out_channels, H', W']` (`shape.output_extent(extent)`).
 ///
 /// # Errors
-/// Those of [`ConvShape::output_extent`], and [`Error::Length`](crate::Error::Length)
+/// The errors of [`ConvShape::output_extent`], and [`Error::Length`](crate::Error::Length)
 /// for a slice of the wrong length.
 ///
 /// ```

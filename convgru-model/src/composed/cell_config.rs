@@ -200,7 +200,7 @@ impl CellConfig {
         if self.kind == CellKind::Lstm { 2 } else { 1 }
     }
 
-    /// Height and width of the state for those of an input; zero where the kernel does not fit.
+    /// Height and width of the state for the height and width of an input; zero where the kernel does not fit.
     pub fn state_size(&self, input: [usize; 2]) -> [usize; 2] {
         let (kernel, padding) = (self.input_kernel(), self.padding_of_input());
         [0, 1].map(|axis| {

@@ -50,7 +50,7 @@ impl<T: Scalar> Recurrent<T> {
     /// One step: all states after it.
     ///
     /// # Shapes
-    /// `input`: `[N, C, H, W]`; `states` and result: those of all cells, `[N, hidden, H, W]`.
+    /// `input`: `[N, C, H, W]`; `states` and result: the states of all cells, `[N, hidden, H, W]`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and for a network that reads several inputs or contexts.

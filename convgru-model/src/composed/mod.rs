@@ -4,7 +4,7 @@
 //! reset gate before or after, other activations, dilated, strided, grouped and periodic convolutions, normalisation
 //! inside the recurrence, spectral normalisation, contexts, pairs of passes, the stacked GRU-RCN, the
 //! ConvLSTM and the trajectory GRU, on lines, images and volumes. Each is composed of operations whose backward
-//! passes are written by hand and checked; the convolutions are those of the same kernels, those of inputs
+//! passes are written by hand and checked; the same kernels compute the convolutions, the convolutions of inputs
 //! are one call for all steps, and a state that is not given costs no convolution.
 //!
 //! ```

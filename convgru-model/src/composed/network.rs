@@ -23,8 +23,8 @@ const FIRST_ITERATIONS: usize = 15;
 pub struct RecurrentParameters<T>(Vec<(String, Tensor<T>)>);
 
 impl<T: Scalar> RecurrentParameters<T> {
-    /// Tensors in any order: [`Recurrent::from_parameters`] brings them in that of the configuration. Gradients are written by
-    /// place: take those of [`zeros_like`](Parameters::zeros_like) of a network's parameters, others are refused.
+    /// Tensors in any order: [`Recurrent::from_parameters`] brings them into the order of the configuration. Gradients are written by
+    /// place: take the result of [`zeros_like`](Parameters::zeros_like) of a network's parameters, others are refused.
     pub fn new(named: Vec<(String, Tensor<T>)>) -> Self {
         Self(named)
     }
@@ -211,12 +211,12 @@ impl<T: Scalar> Recurrent<T> {
         self.parameters.expect_specs("", &self.specs)
     }
 
-    /// Brings the vectors of spectral norms nearer to those of the kernels as they are: one step of the
+    /// Brings the vectors of spectral norms nearer to the singular vectors of the kernels as they are: one step of the
     /// power iteration, `v = W^T u / |W^T u|`, `u = W v / |W v|` (Miyato et al. 2018). Training calls it before each
     /// forward pass; use takes the vectors as they are.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`], [`Error::Count`] or [`Error::TensorOrder`] if the weights are not those of the configuration.
+    /// [`Error::ShapeMismatch`], [`Error::Count`] or [`Error::TensorOrder`] if the weights do not fit the configuration.
     pub fn iterate_spectral_norms(&mut self) -> Result<()> {
         self.check()?;
         self.stamp = Stamp::new();

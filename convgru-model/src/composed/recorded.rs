@@ -56,7 +56,7 @@ impl<T: Scalar> Recorded<T> {
         self.record.bytes()
     }
 
-    /// Adds the gradients of all weights and returns those of what was given.
+    /// Adds the gradients of all weights and returns the gradients of the inputs.
     pub(super) fn backward(
         &mut self,
         network: &Recurrent<T>,

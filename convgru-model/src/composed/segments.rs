@@ -120,7 +120,7 @@ impl<T: Scalar> Segments<T> {
         work(part, range.start)
     }
 
-    /// Adds the gradients of all weights and returns those of what was given.
+    /// Adds the gradients of all weights and returns the gradients of the inputs.
     pub(super) fn backward(
         &self,
         network: &Recurrent<T>,

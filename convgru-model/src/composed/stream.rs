@@ -287,7 +287,7 @@ impl<'a, T: Scalar> RecurrentStream<'a, T> {
         Ok(Eager::hold(Tensor::from_vec(&shape, values)?))
     }
 
-    /// The images of all samples, of those of each group of them.
+    /// The images of all samples, from the images of each group of samples.
     fn merge(&self, groups: [(&Shared<T>, &[usize]); 2]) -> Result<Shared<T>> {
         let mut shape = self.eager.tensor(groups[0].0).shape().to_vec();
         shape[0] = self.dims.batch * self.dims.depth;

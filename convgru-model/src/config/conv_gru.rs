@@ -87,7 +87,7 @@ pub struct ConvGruConfig {
     /// Kernel sizes, odd; a number serves all layers.
     #[serde(default)]
     pub kernel_size: KernelSizes,
-    /// Kernel sizes of the convolutions of inputs, where they are others than those of states.
+    /// Kernel sizes of the convolutions of inputs, if they differ from the kernel sizes of the convolutions of states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_kernel_size: Option<KernelSizes>,
     /// Rows and columns from tap to tap of the kernels over states.
@@ -152,7 +152,7 @@ impl ConvGruConfig {
         self.hidden_channels.len()
     }
 
-    /// The channels layer `layer` reads: those of the input or of the state below.
+    /// The channels that layer `layer` reads: the channels of the input or of the state below.
     pub fn input_of_layer(&self, layer: usize) -> usize {
         if layer == 0 { self.in_channels } else { self.hidden_channels[layer - 1] }
     }

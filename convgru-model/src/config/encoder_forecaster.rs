@@ -88,7 +88,7 @@ impl EncoderForecasterConfig {
         self.read_channels().saturating_mul(self.patch).saturating_mul(self.patch)
     }
 
-    /// Channels of what the head emits: those of the patches of every member.
+    /// Channels of the output of the head: the channels of the patches of every member.
     pub(crate) fn output_patch_channels(&self) -> usize {
         self.patch_channels().saturating_mul(self.members)
     }

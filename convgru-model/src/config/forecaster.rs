@@ -125,7 +125,7 @@ impl ForecasterConfig {
         self.network().image_channels()
     }
 
-    /// Channels of a frame that is read: those of the image, and the [mask](Self::has_mask_channel) where there is one.
+    /// Channels of an input frame: the channels of the image, and the [mask](Self::has_mask_channel) if there is one.
     pub fn read_channels(&self) -> usize {
         self.network().read_channels()
     }

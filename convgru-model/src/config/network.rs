@@ -12,7 +12,7 @@ pub(crate) trait NetworkConfig: Debug + Send + Sync {
     /// Channels of a frame.
     fn image_channels(&self) -> usize;
 
-    /// Channels of a frame that is read: those of the image, and the mask where there is one.
+    /// Channels of an input frame: the channels of the image, and the mask if there is one.
     fn read_channels(&self) -> usize;
 
     /// Channels of the input frames of a network that gives an image for each input frame; 0 for a network that continues the images it reads.

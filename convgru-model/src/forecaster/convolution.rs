@@ -71,7 +71,7 @@ impl<'w, T: Scalar> PackedConvolution<'w, T> {
         Ok(output)
     }
 
-    /// The gradient of the input from that of the output.
+    /// The gradient of the input from the gradient of the output.
     pub(super) fn input_gradient(
         &self,
         d_output: FeatureMapsRef<'_, T>,

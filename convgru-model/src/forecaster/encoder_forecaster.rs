@@ -145,7 +145,7 @@ impl<T: Scalar> EncoderForecaster<'_, T> {
     }
 
     /// A prediction is the next step's input: the gradient of step `t + 1`'s input enters at the prediction of step `t`,
-    /// unless a true frame was read. The result is that of [`backward_at_once`](Self::backward_at_once), and the gradient of
+    /// unless a true frame was read. The result equals the result of [`backward_at_once`](Self::backward_at_once), and the gradient of
     /// the patches of the last frame of the input where it is asked for.
     fn backward_step_by_step(
         &self,
@@ -156,7 +156,7 @@ impl<T: Scalar> EncoderForecaster<'_, T> {
         let (stack, forced, want_input) = (&pass.decoder[0], &pass.forced, pass.input_gradient);
         let activation = Activation::from(self.config.output_activation);
         let predictions = self.patches(pass.output.shape(), pass.output.as_slice())?;
-        // The patches of the mask come after those of the image.
+        // The patches of the mask come after the patches of the image.
         let [read, image] = [self.config.read_patch_channels(), self.config.patch_channels()];
         let layer = stack.top();
         let steps = layer.steps();

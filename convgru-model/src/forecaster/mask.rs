@@ -37,7 +37,7 @@ impl Sizes {
         Cow::Owned(read.flat_map(|read| &read[..self.image.channels * pixels]).copied().collect())
     }
 
-    /// Adds the gradient of the images of frames, `[N, C, H, W]`, to that of frames that are read.
+    /// Adds the gradient of the images of frames, `[N, C, H, W]`, to the gradient of input frames.
     pub(super) fn add_to_images<T: Scalar>(&self, frames: &mut [T], images: &[T]) {
         let pixels = self.image.height * self.image.width;
         let (read, image) = (self.frame.channels * pixels, self.image.channels * pixels);

@@ -26,7 +26,7 @@ use crate::tensor::Tensor;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Noise<T> {
-    /// Standard normal numbers, the same for the same seed. Those of a member, step and sample are the same however many
+    /// Standard normal numbers, the same for the same seed. The numbers of a member, step and sample are the same however many
     /// members, steps and samples there are.
     Seed(u64),
     /// Numbers that are given, `[members, steps, N, C', H', W']` with the channels, rows and columns of the coarsest states, for as

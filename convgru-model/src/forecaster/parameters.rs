@@ -16,7 +16,7 @@ use crate::tensor::Tensor;
 ///
 /// Names of tensors are `encoder.layers.0.input_weights` and `head.weight` in an encoder-forecaster, `encoder.0.down.weight`,
 /// `encoder.0.layers.0.input_weights`, `forecaster.1.up.weight` and `head.output.weight` in a pyramid, `encoder.0.layers.0.input_weights` and
-/// `forecaster.0.layers.0.input_weights` in a network of mlcast; scales and blocks are counted from the finest on. Those of composed cells begin
+/// `forecaster.0.layers.0.input_weights` in a network of mlcast; scales and blocks are counted from the finest on. The names of composed cells begin
 /// with `body.`: `body.stages.0.input_weights`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForecasterParameters<T> {
@@ -76,7 +76,7 @@ impl<T: Scalar> ForecasterParameters<T> {
         Ok(Self { components: taken })
     }
 
-    /// Fails unless they are those of a configuration.
+    /// Fails unless the tensors fit a configuration.
     pub(crate) fn expect(&self, components: &[(String, ComponentConfig)]) -> Result<()> {
         let names = components.iter().map(|(name, _)| name.clone()).collect();
         expect_names("weights", names, self.components.iter().map(|(name, _)| name.clone()).collect())?;
@@ -167,7 +167,7 @@ impl<T: Scalar> ForecasterParameters<T> {
     }
 }
 
-/// Weights of a convolution to begin with; those of all pixels of a patch are the same, so that an image made of patches shows
+/// Weights of a convolution to begin with; all pixels of a patch have the same weights, so that an image made of patches shows
 /// no pattern of them (Aitken et al. 2017, arXiv 1707.02937).
 fn draw_convolution<T: Scalar>(
     config: Conv2dConfig,

@@ -34,7 +34,7 @@ pub struct PreparedForecaster<'a, T> {
 }
 
 impl<T: Scalar> Forecaster<T> {
-    /// Continues frames: with the predictions of all members of an ensemble, the channels of one after those of
+    /// Continues frames: with the predictions of all members of an ensemble, the channels of one after the channels of
     /// the other.
     ///
     /// # Shapes
@@ -121,7 +121,7 @@ impl<T: Scalar> Forecaster<T> {
 }
 
 impl<'a, T: Scalar> PreparedForecaster<'a, T> {
-    /// Sets the noise of forecasts and of streams that are made from now on, in place of [that of the network](Forecaster::set_noise).
+    /// Sets the noise of forecasts and of streams that are made from now on, in place of [the noise of the network](Forecaster::set_noise).
     pub fn set_noise(&mut self, noise: Noise<T>) {
         self.noise = noise;
     }

@@ -52,7 +52,7 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
         Ok(Self { state, sizes, noise, checks_finite: false })
     }
 
-    /// Sets the noise of forecasts from now on, in place of [that of the network](super::Forecaster::set_noise): of each forecast the same,
+    /// Sets the noise of forecasts from now on, in place of [the noise of the network](super::Forecaster::set_noise): of each forecast the same,
     /// until it is set again.
     pub fn set_noise(&mut self, noise: Noise<T>) {
         self.noise = noise;

@@ -153,7 +153,7 @@ impl<T: Scalar> Forecaster<T> {
         Ok((Prediction { output, logits }, pass))
     }
 
-    /// Adds the gradients of all parameters and returns that of the input frames, where
+    /// Adds the gradients of all parameters and returns the gradient of the input frames, where
     /// [`Sequence::input_gradient`] asked for it: zero of the frames before a [truncation](Self::set_truncation). Frames that
     /// [`Residual::Motion`](crate::Residual::Motion) carries on are constants: no gradient comes through them.
     ///

@@ -50,7 +50,7 @@ pub(super) fn distances() -> impl Iterator<Item = f64> {
 /// again, and gradients must be added to what was there.
 ///
 /// # Errors
-/// Those of the subject, and [`Error::ShapeMismatch`] if it changes the shape of
+/// The errors of the subject, and [`Error::ShapeMismatch`] if it changes the shape of
 /// a gradient.
 pub fn check<S: Subject>(case: &str, subject: &S) -> Result<Row, S::Error> {
     let (names, inputs): (Vec<String>, Vec<Tensor<f64>>) = subject.inputs().into_iter().unzip();
@@ -231,7 +231,7 @@ fn difference_gradients<S: Subject>(
 /// ten times what the coarser one allows for gradients of this size.
 ///
 /// # Errors
-/// Those of the subject.
+/// The errors of the subject.
 pub fn noticeable<S: Subject>(subject: &S, input: usize) -> Result<f64, S::Error> {
     let inputs: Vec<Tensor<f64>> = subject.inputs().into_iter().map(|(_, tensor)| tensor).collect();
     let zeros = inputs.iter().map(|tensor| Tensor::zeros(tensor.shape())).collect();

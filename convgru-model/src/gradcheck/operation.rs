@@ -19,14 +19,14 @@ pub trait Operation {
     /// The outputs, through the shipped forward pass.
     ///
     /// # Errors
-    /// Those of the forward pass.
+    /// The errors of the forward pass.
     fn forward(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>>;
 
-    /// Adds to `gradients` the gradient of each input, given those of the outputs,
+    /// Adds to `gradients` the gradient of each input, given the gradients of the outputs,
     /// through the shipped backward pass; see [`Subject::add_gradients`].
     ///
     /// # Errors
-    /// Those of the forward and backward pass.
+    /// The errors of the forward and backward pass.
     fn add_gradients(
         &self,
         inputs: &[Tensor<f64>],
@@ -37,7 +37,7 @@ pub trait Operation {
     /// The outputs by their definition.
     ///
     /// # Errors
-    /// Those of the reference.
+    /// The errors of the reference.
     fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Vec<Array<N>>>;
 }
 
@@ -45,7 +45,7 @@ pub trait Operation {
 /// each output: the gradient of each output is its probe.
 ///
 /// # Errors
-/// Those of the forward pass, which gives the shapes.
+/// The errors of the forward pass, which gives the shapes.
 pub fn probed<O: Operation>(operation: O, seed: u64) -> Result<impl Subject<Error = Error>> {
     let inputs: Vec<Tensor<f64>> = operation.inputs().into_iter().map(|(_, tensor)| tensor).collect();
     let mut values = Values::new(seed);

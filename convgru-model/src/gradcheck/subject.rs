@@ -62,7 +62,7 @@ pub trait Subject {
     /// The loss, through the shipped forward pass.
     ///
     /// # Errors
-    /// Those of the forward pass.
+    /// The errors of the forward pass.
     fn loss(&self, inputs: &[Tensor<f64>]) -> Result<f64, Self::Error>;
 
     /// Adds the gradient of the loss with respect to each input to what is in
@@ -71,7 +71,7 @@ pub trait Subject {
     /// adds; the one that returns gradients has them added here.
     ///
     /// # Errors
-    /// Those of the forward and backward pass.
+    /// The errors of the forward and backward pass.
     fn add_gradients(&self, inputs: &[Tensor<f64>], gradients: &mut [Tensor<f64>])
     -> Result<(), Self::Error>;
 
@@ -79,7 +79,7 @@ pub trait Subject {
     /// independent definition, which leaves the check to the differences.
     ///
     /// # Errors
-    /// Those of the reference.
+    /// The errors of the reference.
     fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Option<N>, Self::Error> {
         let _ = inputs;
         Ok(None)

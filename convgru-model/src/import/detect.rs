@@ -74,7 +74,7 @@ pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
     networks.extend(of_cells);
     incomplete.extend(of_forecasters);
     let Stacks { stacks, mut left, incomplete: of_stacks } = layout::detect::detect(&rest);
-    // The first reason is that of the system which is more particular.
+    // The first reason comes from the more specific system.
     let better: HashMap<String, String> = reasons.into_iter().rev().collect();
     for (name, reason) in &mut left {
         if let Some(better) = better.get(name) {

@@ -1,6 +1,6 @@
 //! Networks of mlcast.
 //!
-//! Its cells are those of the layout `convgru_ensemble`. Its `PixelUnshuffle` lays the pixels of a square beside each other where
+//! Its cells have the layout `convgru_ensemble`. Its `PixelUnshuffle` lays the pixels of a square beside each other where
 //! ours lays the channels of a pixel beside each other, so that channels of coarser scales change places on their way in and out.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -88,7 +88,7 @@ pub(super) fn apart(name: &str) -> Option<(String, String)> {
 /// The network whose `state_dict` holds these tensors: of one member that reads no noise.
 ///
 /// # Errors
-/// [`Error::MissingTensor`] and [`Error::UnexpectedTensor`] where the tensors are not those of a network,
+/// [`Error::MissingTensor`] and [`Error::UnexpectedTensor`] where the tensors do not fit a network,
 /// [`Error::ShapeMismatch`] where channels or kernels do not belong together, [`Error::WeightFile`] for numbers that are not finite.
 ///
 /// ```
@@ -169,7 +169,7 @@ fn network_of<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Result<Forecaster<T
 /// `noise`: `[members, steps, N, C', H', W']`, and so the result
 ///
 /// # Errors
-/// [`Error::ShapeMismatch`] for other dimensions or channels than those of the coarsest states.
+/// [`Error::ShapeMismatch`] if dimensions or channels differ from the coarsest states.
 pub fn noise<T: Scalar>(config: &MlcastConfig, noise: &Tensor<T>) -> Result<Noise<T>> {
     Ok(Noise::Given(reordered_noise(noise, &order(config.image_channels, config.blocks))?))
 }

@@ -78,7 +78,7 @@ impl Activation {
         }
     }
 
-    /// The gradient of the input from that of the output, `dx = dy.f'(x)`, with the
+    /// The gradient of the input from the gradient of the output, `dx = dy.f'(x)`, with the
     /// derivative taken from the output `y` itself.
     ///
     /// # Shapes

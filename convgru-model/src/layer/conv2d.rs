@@ -130,7 +130,7 @@ pub struct Conv2dParameters<T> {
 }
 
 impl<T: Scalar> Conv2dParameters<T> {
-    /// Fails unless they are those of a configuration; `name` is that of the convolution, if it has one.
+    /// Fails unless the tensors fit a configuration; `name` is the name of the convolution, if it has one.
     pub(crate) fn expect(&self, name: &str, config: &Conv2dConfig) -> Result<()> {
         let what = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") };
         let [kh, kw] = config.kernel_size;
@@ -244,7 +244,7 @@ impl<T: Scalar> Conv2d<T> {
         Ok(output)
     }
 
-    /// Adds the gradients of weights and bias and returns that of the input.
+    /// Adds the gradients of weights and bias and returns the gradient of the input.
     ///
     /// # Shapes
     /// `input`: `[.., in_channels, H, W]`; `d_output`: `[.., out_channels, H', W']`;

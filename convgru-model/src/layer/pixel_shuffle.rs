@@ -65,7 +65,7 @@ impl PixelShuffle {
         Ok(output)
     }
 
-    /// The gradient of the input from that of the output.
+    /// The gradient of the input from the gradient of the output.
     ///
     /// # Shapes
     /// `[.., C, H r, W r] -> [.., C r^2, H, W]`
@@ -110,7 +110,7 @@ impl PixelUnshuffle {
         Ok(output)
     }
 
-    /// The gradient of the input from that of the output.
+    /// The gradient of the input from the gradient of the output.
     ///
     /// # Shapes
     /// `[.., C r^2, H, W] -> [.., C, H r, W r]`

@@ -20,7 +20,7 @@ pub enum ResampleMethod {
 
 /// Resampling to a given height and width, larger or smaller.
 ///
-/// Positions are those of frameworks with corners not aligned: output pixel `i` lies
+/// Positions follow the frameworks, with corners not aligned: output pixel `i` lies
 /// at `(i + 1/2) * input / output - 1/2` of the input.
 ///
 /// ```
@@ -75,7 +75,7 @@ impl Resample {
         Ok(output)
     }
 
-    /// The gradient of the input from that of the output: the adjoint of [`forward`](Self::forward).
+    /// The gradient of the input from the gradient of the output: the adjoint of [`forward`](Self::forward).
     ///
     /// # Shapes
     /// `[.., C, size[0], size[1]] -> input_shape = [.., C, H, W]`

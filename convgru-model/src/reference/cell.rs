@@ -34,7 +34,7 @@ impl Default for CellOptions {
 }
 
 impl CellOptions {
-    /// Those of a configuration.
+    /// The functions of a configuration.
     pub(crate) fn of(config: &ConvGruConfig) -> Self {
         Self {
             gate_activation: config.gate_activation,

@@ -16,7 +16,7 @@ use crate::forecaster::Noise;
 /// Frames are continued by zeros below and to the right. At each step each cell of the encoder but the finest reads the patches of
 /// the new state below, squares of two pixels as channels. Each cell of the decoder starts from the patches of the last state of the
 /// encoder's cell of its number; at each step the coarsest reads its noise, or zeros, and each finer one the new state above, whose
-/// channels become squares of pixels. Those of the finest are the frame. Each member of an ensemble reads noise of its own. Where the
+/// channels become squares of pixels. The squares of the finest block are the frame. Each member of an ensemble reads noise of its own. Where the
 /// configuration is [`signed`](MlcastConfig::signed), the encoder reads `2 x - 1` and the frame is `(1 + y) / 2`.
 ///
 /// The states that the encoder starts from are zeros where none are given.
@@ -109,7 +109,7 @@ impl Drawn {
     }
 }
 
-/// The frames of all members at a step, the channels of one after those of the other.
+/// The frames of all members at a step, the channels of one member after the channels of another.
 fn side_by_side<N: Number>(members: &[Vec<Array<N>>], step: usize) -> Array<N> {
     let [batch, channels, height, width] = [0, 1, 2, 3].map(|axis| members[0][step].shape()[axis]);
     let shape = [batch, members.len() * channels, height, width];

@@ -155,7 +155,7 @@ fn memory([n, c, y, x]: [usize; 4], shape: &[usize]) -> usize {
     ((n * shape[1] + c) * shape[2] + y) * shape[3] + x
 }
 
-/// An array whose elements are those of another, or zero.
+/// An array whose elements are elements of another array, or zero.
 fn pick<N: Number>(
     shape: &[usize],
     from: &Array<N>,

@@ -182,7 +182,7 @@ pub fn open(
 /// the test. Sequences of one large array are read when they are asked for.
 ///
 /// # Errors
-/// Those of [`open`].
+/// The errors of [`open`].
 pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn SequenceDataset>> {
     config.validate()?;
     match &config.source {
@@ -200,7 +200,7 @@ pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn
 /// memory than is allowed. Frames of rain rates become values of the scale of radar images by `rates`.
 ///
 /// # Errors
-/// Those of [`open`], and [`Error::Data`] for data that hold no sequence to continue.
+/// The errors of [`open`], and [`Error::Data`] for data that hold no sequence to continue.
 pub(crate) fn read_input(
     data: &DataConfig,
     path: &Path,

@@ -80,7 +80,7 @@ impl RateFrames {
     /// Frames on the scale of their configuration, or unchanged frames without a scale.
     ///
     /// # Errors
-    /// Those of [`RateScale::of_frames`].
+    /// The errors of [`RateScale::of_frames`].
     pub(super) fn scaled(
         frames: Box<dyn SequenceDataset>,
         config: &FramesConfig,

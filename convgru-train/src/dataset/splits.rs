@@ -27,7 +27,7 @@ impl Splits {
     /// Opens all splits of what [`open`] takes.
     ///
     /// # Errors
-    /// Those of [`open`]; [`Error::Data`] if frames of the splits have other shapes.
+    /// The errors of [`open`]; [`Error::Data`] if frames of the splits have other shapes.
     pub fn open(config: &DataConfig, path: Option<&Path>, seed: u64) -> Result<Self> {
         config.validate()?;
         let [train, validation, test] = match &config.source {

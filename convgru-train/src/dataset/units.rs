@@ -85,7 +85,7 @@ impl Quantity {
     /// predicted: `[T, N, K C, H, W]` of `members` K; result: `[T, N, C, H, W]`
     ///
     /// # Errors
-    /// Those of [`mean_of_members`].
+    /// The errors of [`mean_of_members`].
     ///
     /// ```
     /// use convgru_model::Tensor;

@@ -91,7 +91,7 @@ impl DryRun {
     /// Opens the data, makes the network and takes a few steps.
     ///
     /// # Errors
-    /// Those of [`Trainer::start`](super::Trainer::start), but for those of the folder of a run.
+    /// The errors of [`Trainer::start`](super::Trainer::start), but for those of the folder of a run.
     pub fn measure(mut config: RunConfig, interrupt: &Interrupt) -> Result<Self> {
         interrupt.at_once("nothing was trained or written", || {
             let setup = Setup::begin(&mut config)?;

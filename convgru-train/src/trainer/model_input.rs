@@ -139,7 +139,7 @@ impl TrainedModel {
     /// training, at most `data.test_sequences` sequences of other radar images, and all sequences of other frames. Without a path the test sequences of the training. `memory_mib` takes the place of `data.memory_mib`.
     ///
     /// # Errors
-    /// Those of [`open`](crate::dataset::open), and as [`read_input`](Self::read_input).
+    /// The errors of [`open`](crate::dataset::open), and as [`read_input`](Self::read_input).
     pub fn open_data(
         &self,
         path: Option<&Path>,

@@ -34,7 +34,7 @@ impl Setup {
     /// As [`new`](Self::new), with the weights that the configuration names; their hash is written into it.
     ///
     /// # Errors
-    /// Those of the configuration, the weights and the data.
+    /// The errors of the configuration, the weights and the data.
     pub(super) fn begin(config: &mut RunConfig) -> Result<Self> {
         config.validate()?;
         let weights = InitialWeights::of(&config.init)?;
@@ -51,7 +51,7 @@ impl Setup {
     /// Opens the data and checks that everything fits. What the data hold is written into the configuration.
     ///
     /// # Errors
-    /// Those of the configuration and the data.
+    /// The errors of the configuration and the data.
     pub(super) fn new(config: &mut RunConfig) -> Result<Self> {
         config.validate()?;
         let splits = Splits::open(&config.data, config.data_folder(), config.training.seed)?;

@@ -82,7 +82,7 @@ impl<'a> Trainer<'a> {
     /// leaves none behind.
     ///
     /// # Errors
-    /// Those of the configuration, the data and the files.
+    /// The errors of the configuration, the data and the files.
     pub fn start(config: RunConfig, out: &Path, interrupt: &'a Interrupt) -> Result<Self> {
         Self::start_on(storage::disk(), config, out, interrupt)
     }

@@ -134,7 +134,7 @@ impl Patches {
 struct RowPiece {
     /// Its columns in the patch matrix.
     columns: Range<usize>,
-    /// Those of them, counted from the first, whose input lies in the image.
+    /// The range of these, counted from the first, whose input lies in the image.
     inside: Range<usize>,
     /// The input pixel of the first of those, in its plane.
     from: usize,

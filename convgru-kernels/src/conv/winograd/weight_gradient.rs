@@ -67,7 +67,7 @@ struct Cut {
     halves: usize,
     /// Parts into which the elements of tiles are cut, of different items.
     sides: usize,
-    /// Of the panels, those of an item.
+    /// The panels of an item.
     panels_of_item: usize,
     /// Blocks of input channels of an item.
     inputs_of_item: usize,

@@ -227,7 +227,7 @@ impl<'c, V: Clone> Pass<'c, V> {
     }
 }
 
-/// The kernels over input and state, those of each gate divided by their norm.
+/// The kernels over input and state; the kernels of each gate are divided by their norm.
 fn divided_by_norm<O: Operations>(
     layer: Layer<'_>,
     ops: &mut O,

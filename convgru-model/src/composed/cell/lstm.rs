@@ -59,7 +59,7 @@ impl<'c, V: Clone> Lstm<'c, V> {
         ops.activate(activation, &sum)
     }
 
-    /// The channels of a gate among those of all, in what is seen of the input and of the state.
+    /// The channels of a gate among the channels of all gates, in the convolutions of the input and of the state.
     fn place(&self, place: usize, activation: Activation) -> GateFunction {
         let hidden = self.layer.config.hidden_channels;
         GateFunction::of(place * hidden..(place + 1) * hidden, activation)

@@ -80,7 +80,7 @@ impl<V> Default for Beside<V> {
 pub(super) struct Layer<'c> {
     pub(super) config: &'c CellConfig,
     pub(super) specs: &'c [ParameterSpec],
-    /// The place of its first parameter among those of the network.
+    /// The place of its first parameter among the parameters of the network.
     pub(super) first: usize,
     /// Planes of a volume; 1 for images.
     pub(super) depth: usize,

@@ -60,13 +60,13 @@ impl Call {
 pub(crate) struct Gradients<T>(pub(super) Vec<Option<Tensor<T>>>);
 
 impl<T: Scalar> Gradients<T> {
-    /// That of a value; none if nothing of the loss depends on it.
+    /// The gradient of a value; none if the loss does not depend on it.
     pub(crate) fn take(&mut self, value: NodeIndex) -> Option<Tensor<T>> {
         self.0[value.0].take()
     }
 }
 
-/// Where gradients go: those of values of the tape, and those of parameters.
+/// Where gradients go: gradients of values of the tape, and gradients of parameters.
 pub(super) struct Destination<'a, T> {
     pub(super) gradients: &'a mut Gradients<T>,
     pub(super) parameters: &'a mut [(String, Tensor<T>)],

@@ -161,7 +161,7 @@ impl<'a, T: Scalar> Cells<'a, T> {
             _ => None,
         };
         let contexts = config.cells().map(context).collect();
-        // Without an input its part of the sums is a constant: that of a pixel without channels.
+        // Without an input, its part of the sums is the constant of a pixel without channels.
         let input = |input: usize| match config.in_channels(input) {
             0 => OnnxValue::constant("no_input", Tensor::zeros(&[1, 0, 1, 1])),
             channels => OnnxValue::node(inputs[input].as_str(), channels),

@@ -17,7 +17,7 @@ use crate::layer::Conv2dParameters;
 
 /// Height and width of frames.
 const FRAME: [Size; 2] = [Size::Free("height"), Size::Free("width")];
-/// Height and width of states: those of frames in patches.
+/// Height and width of states: the height and width of frames in patches.
 const STATE: [Size; 2] = [Size::Free("rows"), Size::Free("columns")];
 
 /// The parts of a network.

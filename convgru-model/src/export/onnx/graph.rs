@@ -75,7 +75,7 @@ pub(super) enum Size {
 #[derive(Debug)]
 pub(super) struct Graph<'c> {
     pub(super) constants: &'c mut Constants,
-    /// What names of values begin with, apart from those of inputs and outputs.
+    /// The prefix of the names of values other than inputs and outputs.
     prefix: String,
     graph: GraphProto,
 }

@@ -243,7 +243,7 @@ impl<T: Scalar> Operations for Writer<'_, '_, T> {
     fn shape(&self, value: &OnnxValue<T>) -> Vec<usize> {
         match value {
             OnnxValue::Constant(_, tensor) => tensor.shape().to_vec(),
-            // One image stands for those of any batch.
+            // One image stands for a batch of any size.
             OnnxValue::Node(_, channels) => vec![1, *channels, ANY, ANY],
         }
     }

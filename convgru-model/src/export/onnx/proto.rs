@@ -1,6 +1,6 @@
 //! The messages of an ONNX file, as far as they are written here.
 //!
-//! Numbers of fields are those of `onnx.proto3`. What a reader may want to tell from "not there" is optional.
+//! Fields have the numbers of `onnx.proto3`. What a reader may want to tell from "not there" is optional.
 
 use prost::{Message, Oneof};
 

@@ -69,7 +69,7 @@ pub(super) fn write_stack<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result
 /// A network and the form of its file.
 struct Model<'a, T: Scalar> {
     cells: Cells<'a, T>,
-    /// Whether what the topmost stage gives is an output of a step: that of a stack is the last state.
+    /// Whether the result of the topmost stage is an output of a step. The result of a stack is its last state.
     shows_top: bool,
 }
 

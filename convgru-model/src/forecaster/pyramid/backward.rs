@@ -39,7 +39,7 @@ impl<T: Scalar> Pyramid<'_, T> {
         Ok(Some(d_frames))
     }
 
-    /// From the gradient of the output to that of the decoder's finest states.
+    /// From the gradient of the output to the gradient of the decoder's finest states.
     fn head_backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<FeatureMaps<T>> {
         let BackwardPass { pass, gradients, scratch } = back;
         let predicted = self.patches_of(&pass.sizes, pass.sizes.predicted);

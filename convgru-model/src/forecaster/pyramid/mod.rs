@@ -83,7 +83,7 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
         T::from_f64(self.config.slope)
     }
 
-    /// How frames of the input lie in patches, or those of all members.
+    /// How frames of the input, or the frames of all members, lie in patches.
     fn patches_of(&self, sizes: &Sizes, frame: Extent) -> Patches {
         let size = self.config.scales[0].down;
         Patches { frame, deep: sizes.of_scale(0, frame.channels * size * size), size }

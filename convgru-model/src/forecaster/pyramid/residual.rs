@@ -44,7 +44,7 @@ impl Addition {
         }
     }
 
-    /// Adds the gradient of a frame that was added to all steps from those of the outputs.
+    /// Adds the gradient of a frame that was added to all steps, from the gradients of the outputs.
     pub(super) fn backward<T: Scalar>(self, frame: &[T], d_outputs: &[T], d_frame: &mut [T]) {
         for (index, d_output) in d_outputs.chunks_exact(self.sample).enumerate() {
             let at = self.place(index, frame.len());

@@ -76,7 +76,7 @@ impl<T: Scalar> BidirectionalConvGru<T> {
         Ok(back)
     }
 
-    /// The gradients of the states of each direction, of those of merged states.
+    /// The gradients of the states of each direction, from the gradients of merged states.
     fn split<'d>(
         &self,
         directions: &Directions<StackPass<T>>,
@@ -146,7 +146,7 @@ struct StateGradients<'a, T> {
 }
 
 impl<T: Scalar> StateGradients<'_, T> {
-    /// Adds that of one state.
+    /// Adds the gradient of one state.
     fn enter(&self, mut entry: StateGradient<'_, T>) -> Result<()> {
         if let Some(d_last) = self.last.get(entry.layer).copied().flatten()
             && entry.step + 1 == self.steps

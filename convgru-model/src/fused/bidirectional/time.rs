@@ -32,7 +32,7 @@ impl Reversal<'_> {
         reversed
     }
 
-    /// The states of both directions, each in its own order, as one sequence in that of time.
+    /// The states of both directions, each in its own order, as one sequence in the order of time.
     pub(super) fn merged<T: Scalar>(
         &self,
         merge: Merge,
@@ -65,7 +65,7 @@ impl Reversal<'_> {
         }
     }
 
-    /// The gradients of the states of both directions, each in its own order, from that of
+    /// The gradients of the states of both directions, each in its own order, from the gradient of
     /// [`merged`](Self::merged).
     pub(super) fn split<T: Scalar>(&self, merge: Merge, gradient: &Tensor<T>) -> [Tensor<T>; 2] {
         match merge {

@@ -21,7 +21,7 @@ pub(crate) struct CellOptions {
 }
 
 impl CellOptions {
-    /// Those of all layers of a stack.
+    /// Options of every layer of a stack.
     pub(crate) fn of(config: &ConvGruConfig) -> Result<Self> {
         Ok(Self {
             dilation: config.dilation,

@@ -139,7 +139,7 @@ pub(crate) fn take<T: Scalar>(
     })
 }
 
-/// Fails unless layers, whose names begin with `prefix`, are those of a stack.
+/// Fails unless the layers, whose names begin with `prefix`, fit a stack.
 pub(crate) fn expect_layers<T: Scalar>(
     prefix: &str,
     config: &ConvGruConfig,

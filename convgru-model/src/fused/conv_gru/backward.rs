@@ -12,8 +12,8 @@ use crate::tensor::Tensor;
 impl<T: Scalar> ConvGru<T> {
     /// Adds the gradients of all weights and returns the gradients of what the network was given.
     ///
-    /// The equations are those of docs/math.md; weight gradients and the gradient of the input
-    /// are one convolution over all steps. The weights must be those of [`forward_train`](Self::forward_train).
+    /// docs/math.md has the equations; weight gradients and the gradient of the input
+    /// are one convolution over all steps. The weights must be the weights of [`forward_train`](Self::forward_train).
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient does not fit the sequence, or `gradients`

@@ -12,7 +12,7 @@ use crate::parameters::Stamp;
 use crate::sequence::{MemoryBudget, ReturnLayers, Sequence, expect_steps};
 use crate::tensor::{Tensor, expect_rank, expect_shape};
 
-/// A stack whose weights lie elsewhere: in a [`ConvGru`](super::ConvGru), or beside those of another stack.
+/// A stack whose weights lie elsewhere: in a [`ConvGru`](super::ConvGru), or beside the weights of another stack.
 #[derive(Debug, Clone)]
 pub(crate) struct StackSpec {
     pub(crate) config: ConvGruConfig,
@@ -27,7 +27,7 @@ impl StackSpec {
         Self { config, memory_budget: MemoryBudget::default(), stamp: Stamp::new() }
     }
 
-    /// Fails unless weights, whose names begin with `prefix`, are those of such a stack.
+    /// Fails unless the weights, whose names begin with `prefix`, fit such a stack.
     pub(crate) fn expect_parameters<T: Scalar>(
         &self,
         prefix: &str,
@@ -64,7 +64,7 @@ impl StackSpec {
         Ok((step, shape[0]))
     }
 
-    /// Fails unless initial states, where there are any, are those of sequences of such steps.
+    /// Fails unless initial states, if there are any, fit sequences of such steps.
     pub(crate) fn expect_initial<T: Scalar>(&self, step: Extent, states: Option<&[Tensor<T>]>) -> Result<()> {
         let Some(states) = states else { return Ok(()) };
         expect_count("initial states", self.config.layers(), states.len())?;

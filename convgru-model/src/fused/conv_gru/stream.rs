@@ -114,7 +114,7 @@ impl<'a, T: Scalar> Stream<'a, T> {
     /// The states of all layers after the last step, `[N, hidden, H, W]` each.
     ///
     /// # Errors
-    /// None that can be caused from outside; the signature is that of the kernels.
+    /// None that can be caused from outside; the signature is the one of the kernels.
     pub fn states(&self) -> Result<Vec<Tensor<T>>> {
         (0..self.workspace.layers.len())
             .map(|index| {

@@ -53,7 +53,7 @@ impl Columns {
         if self == Self::Input { size.input_kernel } else { size.kernel }
     }
 
-    /// Splits the row of a joint kernel into those of input and state.
+    /// Splits the row of a joint kernel into the row of the input and the row of the state.
     fn split<T>(self, row: &[T], of_state: usize) -> [&[T]; 2] {
         let (of_input, of_state) = match self {
             Self::InputState => row.split_at(row.len() - of_state),
@@ -89,7 +89,7 @@ impl Cell<'_> {
 
     /// Whether a tensor of this name belongs to the cell.
     pub(super) fn has(&self, name: &str) -> bool {
-        // Most names are those of others, which is seen at once.
+        // Most names are names of other tensors, which is seen at once.
         if !self.layout.is_numbered() && !name.starts_with(self.prefix) {
             return false;
         }

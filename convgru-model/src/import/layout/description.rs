@@ -40,7 +40,7 @@ pub(crate) enum BlendConvention {
 /// A convolution of a published cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GateTensor {
-    /// Its name below that of the cell.
+    /// Its name below the name of the cell.
     pub(crate) name: &'static str,
     /// The gates whose kernels it holds, along the output channels in this order.
     pub(crate) gates: &'static [Gate],
@@ -55,7 +55,7 @@ pub struct Layout {
     pub system: &'static str,
     /// Its convolutions; each gate is in one, or in one of the input and one of the state.
     pub(crate) tensors: &'static [GateTensor],
-    /// The name of a kernel: `*` stands for that of the convolution, `#` for the number of the layer.
+    /// The name of a kernel: `*` stands for the name of the convolution, `#` for the number of the layer.
     pub(crate) weight: &'static str,
     /// The name of a bias, likewise.
     pub(crate) bias: &'static str,

@@ -42,7 +42,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Its name as it is written before those of tensors.
+    /// Its name as it is written before the names of tensors.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
@@ -66,7 +66,7 @@ impl<T: Scalar> DetectedStack<T> {
     /// The stack as a network, with the place it comes from among the tensors of its file.
     ///
     /// # Errors
-    /// Those of [`ConvGru::from_parameters`].
+    /// The errors of [`ConvGru::from_parameters`].
     pub(in crate::import) fn into_network(self, tensors: &[(String, Tensor<T>)]) -> Result<NamedNetwork<T>> {
         let own: Vec<(&str, &str, &Tensor<T>)> = tensors
             .iter()

@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 pub(super) const REVERSE: &str = "_reverse";
 
 impl Layout {
-    /// Rearranges the tensors of both directions; names of the backward direction have `_reverse` after those of
+    /// Rearranges the tensors of both directions; names of the backward direction have `_reverse` after the names of
     /// [`read`](Self::read).
     ///
     /// In a `torch.nn.GRU` of several layers each layer reads both directions of the one before: give the tensors of one layer

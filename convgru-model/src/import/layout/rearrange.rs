@@ -79,7 +79,7 @@ impl Layout {
     }
 
     /// Rearranges parameters of ours into this layout, with names that begin as `prefixes` say, one for
-    /// each layer; the inverse of [`read`](Self::read), but that of two biases which are added up the
+    /// each layer; the inverse of [`read`](Self::read), except that of two biases which are added up the
     /// second is zero.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ pub(super) fn between<T: Scalar>(
         }
     }
     if layout.is_numbered() {
-        // Their names are those of a module that has its layers alone.
+        // A module that has nothing but its layers has such names.
         return None;
     }
     let others = Others::of(tensors, layout, cells);
@@ -80,7 +80,7 @@ pub(super) fn between<T: Scalar>(
 struct Others<'t> {
     /// Channels that the kernels of a module read and give.
     ways: Vec<(&'t str, usize, usize)>,
-    /// Modules in the file between the first tensor of one cell and that of the last.
+    /// Modules in the file between the first tensor of the first cell and the first tensor of the last.
     within: HashSet<&'t str>,
 }
 

@@ -175,7 +175,7 @@ impl Pattern {
         self.endings.iter().any(part)
     }
 
-    /// The prefixes of a file's cells, those of one network together.
+    /// The prefixes of the cells of a file, grouped by network.
     fn prefixes<'t, T>(&self, tensors: &'t [(String, Tensor<T>)]) -> Vec<Vec<&'t str>> {
         let names = || tensors.iter().map(|(name, _)| name.as_str());
         if !names().any(|name| name.contains(self.mark)) {

@@ -47,7 +47,7 @@ pub struct Imported<T> {
 }
 
 impl<T: Scalar> Imported<T> {
-    /// Gradients of ours in the form of the published tensors: those of two biases that are added up are the same.
+    /// Our gradients in the form of the published tensors. Two biases that are added up have the same gradient.
     ///
     /// # Errors
     /// [`Error::MissingTensor`](crate::Error::MissingTensor) if they do not fit this network.
@@ -139,7 +139,7 @@ impl<T: Scalar> Imported<T> {
     /// Spectral norms stay what they are, so that training can go on with them.
     ///
     /// # Errors
-    /// Those of [`Recurrent::from_parameters`].
+    /// The errors of [`Recurrent::from_parameters`].
     pub fn into_network(self) -> Result<Network<T>> {
         let Self { mut config, parameters, .. } = self;
         // What a cell gives is added to what it read from the second on.

@@ -25,7 +25,7 @@ pub(super) struct Mapping<'t, T> {
 pub(super) struct Core {
     /// Channels and kernels, biases, where the reset gate acts.
     pub(super) config: CellConfig,
-    /// Input channels of the kernel over the state, which are those of the state but in a trajectory GRU.
+    /// Input channels of the kernel over the state: the channels of the state, except in a trajectory GRU.
     pub(super) state_columns: usize,
 }
 

@@ -16,7 +16,7 @@ use crate::import::layout::Layout;
 use crate::layer::Activation;
 use crate::tensor::Tensor;
 
-/// The systems that [`read`] knows besides those of [`Layout`].
+/// The systems that [`read`] knows besides the systems of [`Layout`].
 pub const SYSTEMS: &[&str] = &[
     "aserdega",
     "ballas_stacked",
@@ -38,7 +38,7 @@ pub const SYSTEMS: &[&str] = &[
 /// # Errors
 /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a system that is not known or cells that make no network,
 /// [`Error::MissingTensor`](crate::Error::MissingTensor), [`Error::UnexpectedTensor`](crate::Error::UnexpectedTensor) or
-/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors that are not those of the system.
+/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors that do not fit the system.
 pub fn read<T: Scalar>(system: &str, tensors: &[(String, Tensor<T>)], hints: &Hints) -> Result<Imported<T>> {
     let mapping = Mapping::new(tensors);
     match system {

@@ -32,7 +32,7 @@ struct View {
 /// `room` is how many elements there may be at most.
 ///
 /// # Errors
-/// [`Error::WeightFile`] if the arguments are not those of the call, or go beyond the storage.
+/// [`Error::WeightFile`] if the arguments do not fit the call, or go beyond the storage.
 pub(super) fn rebuild<T: Scalar>(
     archive: &Archive<'_>,
     arguments: Id,

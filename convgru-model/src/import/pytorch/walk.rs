@@ -24,14 +24,14 @@ const FREE_WORK: usize = 1 << 24;
 /// What looking at a value adds to the work, beside the name.
 const VISIT: usize = 16;
 
-/// Elements that a file may have beyond one for two bytes, which those of 16 bits take. Tensors may repeat elements of
+/// Elements that a file may have beyond one for every two bytes, the size of the smallest elements. Tensors may repeat elements of
 /// their storage.
 const FREE_ELEMENTS: usize = 1 << 21;
 
 /// The longest name of a tensor, in bytes.
 const MAX_PATH: usize = 1 << 16;
 
-/// The most memory for names and reasons, in bytes: those of 40,000 tensors.
+/// The most memory for names and reasons, in bytes: enough for 40,000 tensors.
 const MAX_NAMES: usize = 12 << 20;
 
 /// What a tensor takes beside its name and its numbers, in a list that may have room for as many again and moves when it

@@ -23,7 +23,7 @@ impl Reader<'_> {
     /// The order of the frames of a file in time, cut where they are not as far apart as the configuration says.
     ///
     /// # Errors
-    /// Those of [`time_order`]; [`Error::Data`] with both numbers if no two frames are.
+    /// The errors of [`time_order`]; [`Error::Data`] with both numbers if no two frames are.
     pub(super) fn order(&self, path: &Path, source: &dyn FrameSource) -> Result<TimeOrder> {
         let order = time_order(path, source, &self.budget)?;
         let minutes = self.config.minutes_per_step;

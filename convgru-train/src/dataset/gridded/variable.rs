@@ -210,7 +210,7 @@ impl Variable {
     /// As [`frames`](Self::frames), of which a part of each axis is wanted.
     ///
     /// # Errors
-    /// Those of [`frames`](Self::frames).
+    /// The errors of [`frames`](Self::frames).
     pub(in crate::dataset) fn frames_within(
         &self,
         leading: usize,

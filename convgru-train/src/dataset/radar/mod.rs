@@ -125,7 +125,7 @@ impl<'a> Found<'a> {
     /// What they are, which must be what the training found where that is known.
     ///
     /// # Errors
-    /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`].
+    /// The errors of [`FoundData::expect`] and [`FoundData::expect_minutes`].
     fn expected(&self, data: &DataConfig) -> Result<FoundData> {
         self.expected_every(self.timeline.step as f64, data)
     }

@@ -33,7 +33,7 @@ impl<'a> Recordings<'a> {
     /// Looks for files and their times; no image is decoded.
     ///
     /// # Errors
-    /// Those of [`open`](super::open) for files that are missing.
+    /// The errors of [`open`](super::open) for files that are missing.
     pub(in crate::dataset) fn find(
         data: &DataConfig,
         config: &'a RadarConfig,

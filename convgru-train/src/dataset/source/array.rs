@@ -95,7 +95,7 @@ pub(super) trait Array: Send + Sync {
     /// As [`visit`](Self::visit), of blocks of which a part of each axis is wanted: the numbers of that part are given.
     ///
     /// # Errors
-    /// Those of [`visit`](Self::visit).
+    /// The errors of [`visit`](Self::visit).
     fn visit_part(
         &self,
         leading: usize,

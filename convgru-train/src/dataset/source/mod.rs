@@ -127,7 +127,7 @@ pub(super) trait FrameSource: Send + Sync {
     /// As [`visit`](Self::visit), where each frame is a file of its own: one that is damaged goes to `failed`, and the others are visited.
     ///
     /// # Errors
-    /// Those of [`visit`](Self::visit) but for damaged files; those of `failed`.
+    /// The errors of [`visit`](Self::visit) but for damaged files; those of `failed`.
     fn visit_readable(
         &self,
         sequences: Range<usize>,
@@ -225,7 +225,7 @@ pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> R
 /// As [`open`], with frames of what is asked for.
 ///
 /// # Errors
-/// Those of [`open`].
+/// The errors of [`open`].
 pub(super) fn open_as(
     path: &Path,
     config: &FramesConfig,
@@ -285,7 +285,7 @@ pub(super) fn shape_of_npy(path: &Path) -> Result<Option<(Vec<usize>, NumberType
 /// How many sequences a file or a folder of images holds; `None` if it is neither. Images are not looked at.
 ///
 /// # Errors
-/// Those of [`open`].
+/// The errors of [`open`].
 pub(super) fn sequences_in(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Option<usize>> {
     if input::is_folder(path)? && !is_store(path) {
         return Ok(match held(path, config, budget)? {

@@ -45,7 +45,7 @@ impl NpyArray {
     /// Opens the array of an archive that is named, or its only one.
     ///
     /// # Errors
-    /// Those of [`Npz::open`]; [`Error::Format`] with the arrays there are, if it is not told which is meant.
+    /// The errors of [`Npz::open`]; [`Error::Format`] with the arrays there are, if it is not told which is meant.
     pub(super) fn open_member(path: &Path, named: &str) -> Result<Self> {
         let archive = Npz::open(path)?;
         let name = archive.chosen(named).map_err(|reason| Error::Format { path: path.into(), reason })?;

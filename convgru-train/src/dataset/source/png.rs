@@ -34,7 +34,7 @@ pub(super) fn opened(path: &Path) -> Result<Opened> {
 /// As [`opened`]; where all must be whole, also chunks that still images do without.
 ///
 /// # Errors
-/// Those of [`opened`].
+/// The errors of [`opened`].
 pub(super) fn opened_as(path: &Path, is_all_needed: bool) -> Result<Opened> {
     let file = input::open(path).map_err(Error::io("read", path))?;
     let length = file.metadata().map_err(Error::io("read", path))?.len();

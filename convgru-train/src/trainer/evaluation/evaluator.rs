@@ -73,7 +73,7 @@ impl Evaluator<'_> {
     /// As [`evaluate`](Self::evaluate), with scores of events for the model alone, if any are given.
     ///
     /// # Errors
-    /// As [`evaluate`](Self::evaluate), and those of [`ForecastScores::new`].
+    /// As [`evaluate`](Self::evaluate), and the errors of [`ForecastScores::new`].
     pub fn evaluate_with_events(
         &self,
         model: &Forecaster<f32>,

@@ -29,7 +29,7 @@ impl NowcastOptions {
     /// input: `[T, N, C, H, W]`; result: `[leads, N, C, H, W]`
     ///
     /// # Errors
-    /// Those of [`OpticalFlow::extrapolate_values`].
+    /// The errors of [`OpticalFlow::extrapolate_values`].
     pub fn extrapolate(&self, input: &Batch, quantity: &Quantity, leads: usize) -> Result<Tensor<f32>> {
         let carried = quantity.in_units(&input.frames);
         let valid = input.valid.as_ref();
@@ -61,7 +61,7 @@ impl NowcastScores {
     /// Scores of no sequences, for forecasts of `leads` frames.
     ///
     /// # Errors
-    /// Those of [`ForecastScores::new`].
+    /// The errors of [`ForecastScores::new`].
     pub fn new(options: &NowcastOptions, dataset: &dyn SequenceDataset, leads: usize) -> Result<Self> {
         let empty = ForecastScores::new(&options.events, leads)?;
         let quantity = dataset.quantity();

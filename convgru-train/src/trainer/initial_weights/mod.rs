@@ -99,7 +99,7 @@ impl InitialWeights {
     /// The weights that a configuration names, if it names any.
     ///
     /// # Errors
-    /// Those of [`read`](Self::read), and [`Error::Config`] if the file has another hash than the configuration says.
+    /// The errors of [`read`](Self::read), and [`Error::Config`] if the file has another hash than the configuration says.
     pub(super) fn of(config: &InitConfig) -> Result<Option<Self>> {
         let Some(file) = config.file() else { return Ok(None) };
         let weights = Self::read(file)?;

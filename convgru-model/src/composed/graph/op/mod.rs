@@ -112,7 +112,7 @@ impl Op {
         }
     }
 
-    /// Adds the gradients of the operands, given that of the result.
+    /// Adds the gradients of the operands, given the gradient of the result.
     pub(crate) fn backward<T: Scalar>(
         &self,
         operands: &Operands<'_, '_, T>,

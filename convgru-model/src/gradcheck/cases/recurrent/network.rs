@@ -139,7 +139,7 @@ fn draw(
         let shape = [&[steps, batch, config.in_channels(input)], &space[..]].concat();
         drawn.push((format!("x.{input}"), values.tensor(&shape)));
     }
-    // Sizes of states are those of the results of a run.
+    // States have the sizes of the results of a run.
     let x: Vec<Tensor<f64>> = drawn.iter().map(|(_, tensor)| tensor.clone()).collect();
     let (mut states, mut contexts) = (Vec::new(), Vec::new());
     let mut size = space.to_vec();

@@ -33,7 +33,7 @@ const MAX_NAME: usize = 512;
 pub(super) struct Id(u32);
 
 impl Id {
-    /// Its number, for tables beside that of the values.
+    /// Its number, for tables beside the table of the values.
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }

@@ -44,7 +44,7 @@ impl PredictedInputs {
     /// step. What is missing of a true frame is missing of its replacement.
     ///
     /// # Errors
-    /// Those of the network.
+    /// The errors of the network.
     pub(crate) fn apply(&self, model: &Forecaster<f32>, mut input: Batch, first: usize) -> Result<Batch> {
         let [batch, channels, height, width] = [1, 2, 3, 4].map(|axis| input.frames.shape()[axis]);
         let Some(last) = self.last(&(first..first + batch)) else { return Ok(input) };
