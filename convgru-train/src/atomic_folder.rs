@@ -11,7 +11,7 @@ use crate::storage::without_path;
 /// removed then.
 ///
 /// # Errors
-/// Those of `fill`, and [`Error::Io`] if the folder cannot be made or replaced.
+/// The errors of `fill`, and [`Error::Io`] if the folder cannot be made or replaced.
 pub(crate) fn write_folder(folder: &Path, fill: &mut dyn FnMut(&Path, &Writing) -> Result<()>) -> Result<()> {
     let writing = interrupt::writing();
     let staging = temporary_beside(folder)?;

@@ -16,7 +16,7 @@ pub(crate) const MOST_OF_A_BYTE: u64 = 1032;
 /// Opens an ordinary file. Opening a pipe could wait for ever, and reading a device might never end.
 ///
 /// # Errors
-/// Those of the system; [`ErrorKind::InvalidInput`] for what is no file.
+/// The errors of the system; [`ErrorKind::InvalidInput`] for what is no file.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     expect_file(&std::fs::metadata(path)?)?;
     let file = File::open(path)?;
@@ -49,7 +49,7 @@ fn unordinary(found: &Metadata) -> String {
 /// The bytes of an ordinary file, as many as it has when it is opened.
 ///
 /// # Errors
-/// Those of the system; [`ErrorKind::OutOfMemory`] if there is no room for them.
+/// The errors of the system; [`ErrorKind::OutOfMemory`] if there is no room for them.
 pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let length = file.metadata()?.len();

@@ -130,7 +130,7 @@ pub struct StepRecord {
 pub struct ValidationRecord {
     /// Optimiser steps done.
     pub step: u64,
-    /// Loss of the model's own predictions, comparable with that of the steps.
+    /// Loss of the model's own predictions, comparable with the loss of the steps.
     pub loss: f64,
     /// Metrics of the model.
     pub metrics: Metrics,

@@ -196,7 +196,7 @@ impl Checkpoint {
     }
 }
 
-/// Copies stored tensors into those of a model.
+/// Copies stored tensors into the tensors of a model.
 fn fill(parameters: &mut impl Parameters<f32>, tensors: &[NamedTensor]) -> Result<()> {
     let mut expected = Vec::new();
     parameters.for_each(&mut |name, tensor| {

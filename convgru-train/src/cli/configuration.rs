@@ -73,7 +73,7 @@ struct Shorthand {
 
 impl ConfigurationArguments {
     /// The preset that is named, or that goes with the data, with what the command line says laid over it.
-    /// The network is that of the weights that it begins with, unless one is given.
+    /// The network of the initial weights, unless another is given.
     ///
     /// An option that says again what another says, and a value that no field can have, are errors of the command line.
     pub(super) fn fresh(&self) -> anyhow::Result<RunConfig> {
@@ -285,7 +285,7 @@ impl ConfigurationArguments {
         Err(if of_file.flatten().is_some() { error } else { exit_codes::wrong_argument(error) })
     }
 
-    /// The fields that the command line changes: those of `--set`, then those with an option of their own.
+    /// The fields that the command line changes: the fields of `--set`, then fields with an option of their own.
     fn assignments(&self) -> Vec<String> {
         let own = self.shorthands().into_iter().map(|own| format!("{}={}", own.field, own.value));
         self.set.iter().cloned().chain(own).collect()

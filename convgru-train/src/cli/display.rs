@@ -40,7 +40,7 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-/// Those of the command line, once it is read.
+/// The choices of the command line, once it is read.
 static CHOSEN: OnceLock<Display> = OnceLock::new();
 
 impl Display {

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EarlyStoppingConfig {
-    /// The result that decides. In TOML its name, or `"monitor"`, the default, for that of `training.monitor`.
+    /// The result that decides. In TOML its name, or `"monitor"`, the default, for the result that `training.monitor` names.
     #[serde(with = "own")]
     pub metric: Option<Monitor>,
     /// Validations without improvement after which the run ends; 0 never ends it early.

@@ -132,7 +132,7 @@ pub struct TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// Sequences that are in memory at once: those of the largest micro-batch.
+    /// Sequences that are in memory at once: the sequences of the largest micro-batch.
     pub(crate) fn micro_batch_size(&self) -> usize {
         self.batch_size.div_ceil(self.accumulate.max(1))
     }

@@ -1,4 +1,4 @@
-//! Sections whose fields depend on one of them, such as those of `[optimizer]` on `kind`.
+//! Sections whose fields depend on one of them, as the fields of `[optimizer]` depend on `kind`.
 
 use convgru_model::ForecasterConfig;
 use toml::{Table, Value};

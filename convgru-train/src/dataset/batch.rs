@@ -83,7 +83,7 @@ impl Batch {
         Ok(Self::new(one(&self.frames)?, self.valid.as_ref().map(one).transpose()?))
     }
 
-    /// The frames as a network reads them: those of a network [with a mask channel](ForecasterConfig::has_mask_channel) have a last channel that is
+    /// The frames as a network reads them: the frames of a network [with a mask channel](ForecasterConfig::has_mask_channel) have a last channel that is
     /// 1 where all channels of a pixel were measured and 0 where one is missing.
     ///
     /// # Shapes
@@ -129,7 +129,7 @@ impl Batch {
     /// The frames in units, NaN where a pixel is missing.
     ///
     /// # Shapes
-    /// result: that of the frames
+    /// result: the shape of the frames
     ///
     /// ```
     /// use convgru_model::Tensor;

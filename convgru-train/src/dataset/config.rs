@@ -39,7 +39,7 @@ impl OnCorrupt {
     }
 }
 
-/// Sequences: where they come from, how many, of how many frames. In TOML the fields of the source stand beside these: those of
+/// Sequences: where they come from, how many, of how many frames. In TOML the fields of the source stand beside these: the fields of
 /// moving digits in `[data]` itself, all others in a section of their own, which chooses the source.
 ///
 /// ```

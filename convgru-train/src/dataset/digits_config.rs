@@ -7,7 +7,7 @@ use crate::Result;
 
 /// What moving digits look like: fields of `[data]` for the sources `"strokes"` and `"mnist"`.
 ///
-/// The defaults are those of Moving MNIST (Srivastava et al. 2015): two digits
+/// The defaults are the defaults of Moving MNIST (Srivastava et al. 2015): two digits
 /// of 28 x 28 pixels in frames of 64 x 64, 3.6 pixels per frame, which is a tenth of the free canvas of
 /// 64 - 28 = 36 pixels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

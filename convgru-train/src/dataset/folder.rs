@@ -23,7 +23,7 @@ const DEEPEST_OF_STORE: usize = 40;
 /// that links lead to is visited where it lies, if that is below the same folder too.
 ///
 /// # Errors
-/// [`Error::Io`] if a folder cannot be read, [`Error::Data`] if there is too much in it, and those of `visit`.
+/// [`Error::Io`] if a folder cannot be read, [`Error::Data`] if there is too much in it, and the errors of `visit`.
 pub(crate) fn each_file(root: &Path, visit: &mut dyn FnMut(PathBuf) -> Result<()>) -> Result<()> {
     if root.is_file() || is_store(root) {
         return visit(root.to_path_buf());

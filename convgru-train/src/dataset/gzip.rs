@@ -51,7 +51,7 @@ impl Read for Unpacked {
 /// The bytes of a source, at most `most`. Memory grows with what is there, and never beyond `most`.
 ///
 /// # Errors
-/// Those of the source.
+/// The errors of the source.
 pub(super) fn read_at_most(source: impl Read, most: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fill(&mut bytes, source, most)?;
@@ -61,7 +61,7 @@ pub(super) fn read_at_most(source: impl Read, most: usize) -> std::io::Result<Ve
 /// Reads on until there are `most` bytes, or no more. Memory grows with what is there, and never beyond `most`.
 ///
 /// # Errors
-/// Those of the source.
+/// The errors of the source.
 pub(super) fn fill(bytes: &mut Vec<u8>, mut source: impl Read, most: usize) -> std::io::Result<()> {
     const FIRST: usize = 1 << 16;
     while bytes.len() < most {

@@ -41,7 +41,7 @@ pub struct InputOptions {
     pub unit: Option<String>,
     /// The numbers that become the values 0 and 1.
     pub range: Option<[f64; 2]>,
-    /// Numbers that stand for pixels that were not measured, besides those of the training.
+    /// Numbers that stand for pixels that were not measured, besides such numbers of the training.
     pub missing: Vec<f64>,
     /// Minutes from a frame to the next, also where the training had others.
     pub minutes_per_step: Option<f64>,

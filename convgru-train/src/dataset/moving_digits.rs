@@ -33,7 +33,7 @@ pub(super) struct MovingDigits {
 }
 
 impl MovingDigits {
-    /// Digits of a source; those of the configuration and of `digits` were validated.
+    /// Digits of a source; the numbers of the configuration and of `digits` were validated.
     pub(super) fn new(
         config: &DataConfig,
         digits: &DigitsConfig,

@@ -61,7 +61,7 @@ pub(super) fn generator(purpose: Purpose, sample: SampleKey) -> ChaCha8Rng {
 }
 
 /// The generator of what is drawn for the whole of something that is numbered, such as a step or a trial: `purpose` keeps its
-/// numbers apart from those of other purposes.
+/// numbers apart from the numbers of other purposes.
 pub(crate) fn numbered(seed: u64, purpose: u64, number: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ purpose);
     random.set_stream(number);

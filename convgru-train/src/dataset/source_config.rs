@@ -102,7 +102,7 @@ impl Source {
     }
 }
 
-/// A source as fields of `[data]`: those of digits stand there themselves, those of the others in a section.
+/// A source as fields of `[data]`: the fields of digits stand there, the fields of other sources in a section.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
 enum Fields {

@@ -7,7 +7,7 @@ use super::random::{between, direction, unit};
 /// A point that bounces inside the unit square, which is the free canvas: the
 /// places where the top left corner of a digit may be.
 ///
-/// The motion is that of Srivastava, Mansimov and Salakhutdinov 2015,
+/// The motion follows Srivastava, Mansimov and Salakhutdinov 2015,
 /// "Unsupervised Learning of Video Representations using LSTMs", as their
 /// generator computes it. A point that reaches a wall stays on it for that
 /// frame and turns back, per coordinate:

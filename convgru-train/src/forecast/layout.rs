@@ -17,7 +17,7 @@ impl Forecast {
     /// The forecast as named dimensions, variables and attributes.
     ///
     /// The dimensions are `realization` (of several members), `time` (`lead_time` where the time of day is not known), `channel` (of several),
-    /// and those of rows and columns.
+    /// and the coordinates of rows and columns.
     ///
     /// # Errors
     /// [`Error::Data`] if coordinates are not as many as rows and columns, or two variables have one name.
@@ -57,7 +57,7 @@ impl Forecast {
             auxiliary.push(own.name.clone());
         }
         let mut attributes = self.names();
-        // Numbers of no unit are read again as those of a full scale.
+        // Numbers without a unit are read again as numbers of a full scale.
         let full_scale = [0.0, 1.0].map(|value| self.quantity.transform.to_units(value));
         if self.quantity.unit.is_empty() && OF_TYPES.contains(&full_scale) {
             attributes.push(Attribute::numbers(FULL_SCALE_RANGE, &full_scale));

@@ -42,7 +42,7 @@ const OURS: &str = "convgru ";
 pub struct Forecast {
     /// In the unit of the data, `[K, T, C, H, W]` of `K` members and `T` lead times; NaN where nothing was measured.
     pub values: Tensor<f32>,
-    /// Whether the only member is the mean over those of an ensemble.
+    /// Whether the only member is the mean over the members of an ensemble.
     pub is_mean: bool,
     /// What the numbers mean, and how they become the values 0 to 1.
     pub quantity: Quantity,

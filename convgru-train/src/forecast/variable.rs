@@ -8,7 +8,7 @@ pub(super) const OF_COORDINATES: [&str; 6] =
     ["time", "lead_time", "forecast_reference_time", "realization", "channel", "crs"];
 
 impl Forecast {
-    /// The name of the variable: that of the file that was read, otherwise of the quantity.
+    /// The name of the variable: its name in the file that was read, otherwise the name of the quantity.
     pub fn name(&self) -> String {
         let name = match self.description.name.as_str() {
             "" => &self.quantity.name,
@@ -29,7 +29,7 @@ impl Forecast {
         if is_taken { format!("{name}_forecast") } else { name }
     }
 
-    /// The unit: that of the configuration, otherwise of the file that was read; `1` where none is told.
+    /// The unit: the unit of the configuration, otherwise of the file that was read; `1` where none is told.
     pub fn unit(&self) -> &str {
         let of_file = text_of(&self.description.attributes, "units").unwrap_or_default();
         match (self.quantity.unit.as_str(), of_file) {

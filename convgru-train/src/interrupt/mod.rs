@@ -107,7 +107,7 @@ impl Interrupt {
     /// Does some work during which nothing has to be saved: a signal ends the program within a fraction of a second, wherever it
     /// is, with the exit code of the signal, and tells `told`. A file that is being written then is written to its end.
     ///
-    /// A flag that is not that of signals changes nothing.
+    /// A flag other than the flag of signals changes nothing.
     pub fn at_once<R>(&self, told: &str, work: impl FnOnce() -> R) -> R {
         self.at_once.during(told, work)
     }

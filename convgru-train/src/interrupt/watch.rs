@@ -98,7 +98,7 @@ pub(crate) fn writing() -> Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         self.guard = None;
-        // Nothing happens any more between the end of the file and that of the program.
+        // Nothing happens any more between the end of the file and the end of the program.
         while ENDING.load(Ordering::SeqCst) {
             std::thread::park();
         }

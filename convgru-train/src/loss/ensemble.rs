@@ -16,7 +16,7 @@ use crate::parallel;
 /// ```
 ///
 /// The forecasts lie in groups of channels, as a head with `K` times the channels gives them:
-/// channels `k C` to `(k + 1) C` are those of member `k`.
+/// member `k` has the channels `k C` to `(k + 1) C`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct EnsembleScore {
     /// Members of the ensemble, at least 2.
@@ -26,7 +26,7 @@ pub(super) struct EnsembleScore {
 }
 
 impl EnsembleScore {
-    /// The sum of the scores of known elements; adds their derivatives with a factor. Predictions are those of the members of
+    /// The sum of the scores of known elements; adds their derivatives with a factor. Predictions are the predictions of the members of
     /// one sample of `sample` elements after the other.
     pub(super) fn sum<T: Scalar>(
         &self,

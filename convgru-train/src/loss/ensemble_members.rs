@@ -15,7 +15,7 @@ where
     }
 }
 
-/// Adds to the gradient of each member its share in that of the mean.
+/// Adds to the gradient of each member its share in the gradient of the mean.
 ///
 /// # Shapes
 /// mean: `[T, N, C, H, W]`; gradient: `[T, N, K C, H, W]`

@@ -88,7 +88,7 @@ impl<'a> From<&'a Batch> for Truth<'a, f32> {
     }
 }
 
-/// How many parts each loss has in some true frames, weighted by lead time. Those of a batch are
+/// How many parts each loss has in some true frames, weighted by lead time. The parts of a batch are
 /// the sum over its micro-batches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartCounts(Vec<f64>);
@@ -149,7 +149,7 @@ impl Objective {
     /// The objective and its gradient; with `counts` of a larger batch, the share of these frames.
     ///
     /// Where losses of logits and of the output are summed, the output must be the sigmoid of
-    /// the logits, and the gradient is that of the logits.
+    /// the logits, and the gradient is the gradient of the logits.
     ///
     /// # Errors
     /// As [`value`](Self::value).

@@ -8,7 +8,7 @@ use crate::dataset::Transform;
 /// precipitation nowcasting: a benchmark and a new model", 2017 (arXiv 1706.03458).
 ///
 /// Below `thresholds[0]` a pixel weighs `weights[0]`, from `thresholds[i]` on
-/// `weights[i + 1]`. The defaults are those of the paper: 1, 2, 5, 10 and 30 below 2, 5, 10
+/// `weights[i + 1]`. The defaults come from the paper: 1, 2, 5, 10 and 30 below 2, 5, 10
 /// and 30 mm/h and above.
 ///
 /// ```

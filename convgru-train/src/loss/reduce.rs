@@ -5,7 +5,7 @@ use convgru_model::Scalar;
 use crate::parallel;
 
 /// Elements per chunk. It depends on nothing, so the order of the
-/// summation, and with it every bit of the value, is that of one thread.
+/// summation, and with it every bit of the value, is the same as with one thread.
 const CHUNK: usize = 4096;
 
 /// Prediction and target, and a factor of each element unless there is none (empty).

@@ -1,6 +1,6 @@
 //! One minus the structural similarity of a plane, summed over the windows that lie inside.
 //!
-//! The equation of `S` is that of [`metric::ssim`](crate::metric::ssim()). With `B1 = mx^2 + my^2
+//! [`metric::ssim`](crate::metric::ssim()) has the equation of `S`. With `B1 = mx^2 + my^2
 //! + C1`, `B2 = vx + vy + C2` and the factor `f` of variances, where `vx = f (E[x^2] - mx^2)` and
 //! `vxy = f (E[x y] - mx my)`:
 //!
@@ -10,8 +10,8 @@
 //! dS/dE[x] = 2 my (2 vxy + C2) / (B1 B2) - 2 mx S / B1 - f (2 mx dS/dvx + my dS/dvxy)
 //! ```
 //!
-//! Each mean goes back to the pixels of its window with the window's weights, that of `x^2`
-//! with the factor `2 x`, that of `x y` with the factor `y`.
+//! Each mean goes back to the pixels of its window with the window's weights, the mean of `x^2`
+//! with the factor `2 x`, the mean of `x y` with the factor `y`.
 
 use super::planes::{Plane, PlaneSize};
 use crate::metric::{C1, C2, SsimWindow, Window, weighted_sum};

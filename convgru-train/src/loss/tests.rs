@@ -231,7 +231,7 @@ proptest! {
     }
 }
 
-/// Frames whose elements are those of one flat prediction.
+/// Frames with the elements of one flat prediction.
 fn frames(shape: [usize; 5], f: impl FnMut(usize) -> f64) -> Tensor<f64> {
     Tensor::from_fn(&shape, f)
 }

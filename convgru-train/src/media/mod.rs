@@ -60,7 +60,7 @@ pub fn write_frames(path: impl AsRef<Path>, frames: &Tensor<f32>) -> Result<()> 
     }
 }
 
-/// Writes numbers to a `.npy` file as they are, NaN among them. Those of one member lie in an order of axes, so that an array with these axes and its
+/// Writes numbers to a `.npy` file as they are, NaN among them. The numbers of one member lie in an order of axes, so that an array with these axes and its
 /// continuation lie alike; `auto` is `[T, H, W]` of one channel, otherwise `[1, T, C, H, W]`. An axis `n` has the length 1; where there is no axis
 /// `t`, it comes first. Several members are `[K, T, C, H, W]`.
 ///

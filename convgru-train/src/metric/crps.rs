@@ -81,7 +81,7 @@ fn score(mut x: Vec<f64>, y: f64, spread: Spread) -> f64 {
 pub(super) fn error_and_pairs(x: &mut [f64], y: f64) -> [f64; 2] {
     let members = x.len() as f64;
     let error = x.iter().map(|x| (x - y).abs()).sum::<f64>() / members;
-    // Of sorted members that sum is that of (2 k - K + 1) X_k.
+    // For sorted members that sum is the sum of (2 k - K + 1) X_k.
     x.sort_by(f64::total_cmp);
     let ranked = x.iter().enumerate().map(|(k, x)| (2.0 * k as f64 - members + 1.0) * x);
     [error, ranked.sum()]

@@ -22,7 +22,7 @@ impl PartialEq for EventMeans {
 }
 
 impl EventMeans {
-    /// Those of forecasts, for each of their thresholds.
+    /// The means of forecasts, for each of their thresholds.
     ///
     /// ```
     /// use convgru_model::Tensor;

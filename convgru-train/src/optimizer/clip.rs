@@ -60,7 +60,7 @@ impl NormType {
 /// ```
 ///
 /// Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural
-/// networks", 2013; the 1e-6 is that of `torch.nn.utils.clip_grad_norm_`. The
+/// networks", 2013; the 1e-6 comes from `torch.nn.utils.clip_grad_norm_`. The
 /// sum is `f64`, in an order that depends on the shapes alone.
 ///
 /// `max_norm` is positive; infinity only measures. Gradients with a NaN or

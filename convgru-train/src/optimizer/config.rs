@@ -6,7 +6,7 @@ use crate::{Error, Result};
 
 /// An [`Optimizer`](super::Optimizer) and its constants.
 ///
-/// In TOML the fields of the kind stand beside the others. The defaults are those of `torch.optim`,
+/// In TOML the fields of the kind stand beside the others. The defaults are the defaults of `torch.optim`,
 /// but that the learning rate is 1e-3 and the weight decay 0 for every kind.
 ///
 /// ```

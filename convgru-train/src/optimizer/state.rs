@@ -46,7 +46,7 @@ impl<T: Scalar> OptimizerState<T> {
         }
     }
 
-    /// Fails unless the moments are those of this kind and have the sizes of these parameters.
+    /// Fails unless the moments belong to this kind and have the sizes of these parameters.
     pub(super) fn check<P: Parameters<T>>(&self, kind: &OptimizerKind, parameters: &P) -> Result<()> {
         let refuse = |reason| Error::Data { what: format!("the state of {}", kind.name()), reason };
         let (least, most) = (least_moments(kind), most_moments(kind));

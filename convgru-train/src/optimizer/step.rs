@@ -65,7 +65,7 @@ impl<T: Scalar> Optimizer<T> {
     /// An optimiser that continues from a state, as read from a checkpoint.
     ///
     /// # Errors
-    /// If the configuration is not valid or the state is that of another kind or of
+    /// If the configuration is not valid or the state belongs to another kind or to
     /// parameters with other sizes.
     pub fn from_state<P: Parameters<T>>(
         config: OptimizerConfig,
@@ -98,7 +98,7 @@ impl<T: Scalar> Optimizer<T> {
 
     /// Changes the parameters against their gradients.
     ///
-    /// `learning_rate` is that of this step alone; zero moves nothing but the
+    /// `learning_rate` is the rate of this step only; zero moves nothing but the
     /// moments. Gradients that are not finite spoil the moments for good:
     /// look at the norm that
     /// [`clip_global_norm`](super::clip_global_norm) returns before this call.

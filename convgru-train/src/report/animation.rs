@@ -137,7 +137,7 @@ impl Colours {
         }
     }
 
-    /// The bytes of the palette: these, then those of [`INKS`].
+    /// The bytes of the palette: these, then the bytes of [`INKS`].
     fn palette(self) -> Vec<u8> {
         self.list().iter().chain(&INKS).flatten().copied().collect()
     }

@@ -1,6 +1,6 @@
 //! Colours of rain rates.
 
-/// From this rate on in mm/h a pixel has this colour, up to the next row. The steps are those of weather maps, about two to a
+/// From this rate on in mm/h a pixel has this colour, up to the next row. Weather maps have such steps, about two to a
 /// factor of five; lightness falls all the way, so that more rain is darker to every eye and in grey.
 pub(super) const CLASSES: [(f32, [u8; 3]); 9] = [
     (0.1, [206, 231, 247]),

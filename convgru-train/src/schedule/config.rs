@@ -9,7 +9,7 @@ use super::{
 use crate::Result;
 
 /// A schedule and its constants. In TOML the fields of the kind stand beside the others. Names and
-/// defaults are those of `torch.optim.lr_scheduler`, but that the one cycle leaves the
+/// defaults are the defaults of `torch.optim.lr_scheduler`, except that the one cycle leaves the
 /// momentum alone unless it is told.
 ///
 /// ```

@@ -184,7 +184,7 @@ impl Schedule {
     }
 }
 
-/// The steps a length stands for, which is that of the whole run where it is 0.
+/// The number of steps of a length; 0 means the length of the run.
 fn length(given: u64, run: u64) -> f64 {
     (if given == 0 { run } else { given }) as f64
 }

@@ -91,7 +91,7 @@ impl Monitor {
         if self.mode() == Mode::Min { value } else { -value }
     }
 
-    /// The names that exist: those of words, of ensembles alone where there are `members`, and those of events.
+    /// The names that exist: words, words for ensembles if there are `members`, and names of events.
     /// The threshold of the example is one that the data can reach.
     pub(crate) fn names(members: usize, example: f64) -> String {
         let words = WORDS.iter().filter(|(_, monitor)| members > 1 || !monitor.is_of_members());
@@ -167,7 +167,7 @@ impl<'de> Deserialize<'de> for Monitor {
     }
 }
 
-/// A result of its own, or `"monitor"` for that of `training.monitor`.
+/// A result of its own, or `"monitor"` for the result that `training.monitor` names.
 pub(crate) mod own {
     use super::*;
 

@@ -110,7 +110,7 @@ pub struct OneCycle {
     cycles_momentum: bool,
 }
 
-/// A stretch of steps. Its values are those of its last step.
+/// A stretch of steps. Its values are the values at its last step.
 #[derive(Clone, Debug, PartialEq)]
 struct Phase {
     end_step: f64,
@@ -153,7 +153,7 @@ impl OneCycle {
         Ok(Self { phases, anneal: config.anneal, last_step, cycles_momentum: config.cycle_momentum })
     }
 
-    /// The learning rate of step `step`, counted from 0; after the last step, that of the last.
+    /// The learning rate of step `step`, counted from 0; after the last step, the rate of the last step.
     pub fn learning_rate(&self, step: u64) -> f64 {
         let (phase, share) = self.position(step);
         self.between(phase.from.learning_rate, phase.to.learning_rate, share)

@@ -30,7 +30,7 @@ pub enum ThresholdMode {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlateauConfig {
-    /// The result of a validation that decides. In TOML its name, or `"monitor"`, the default, for that of `training.monitor`.
+    /// The result of a validation that decides. In TOML its name, or `"monitor"`, the default, for the result that `training.monitor` names.
     #[serde(with = "own")]
     pub metric: Option<Monitor>,
     /// What the rate is multiplied by, above 0 and below 1.
@@ -90,7 +90,7 @@ impl PlateauConfig {
 /// ```
 ///
 /// Its state follows from the metrics it was told, so that a run that resumes tells it
-/// those of its history.
+/// the rates of its history.
 ///
 /// ```
 /// use convgru_train::schedule::{Mode, Plateau, PlateauConfig};

@@ -140,7 +140,7 @@ fn a_warmup_rises_and_hands_over() {
     assert!((schedule.learning_rate(4) - 0.1).abs() < 1e-12);
 }
 
-/// Lengths of 0 are those of the run, and steps far beyond it have a rate.
+/// 0 means the length of the run, and steps far beyond it have a rate.
 #[test]
 fn schedules_follow_the_run_and_have_no_end() {
     for kind in ["linear", "polynomial", "cosine", "cosine-restarts", "step", "multi-step", "exponential"] {

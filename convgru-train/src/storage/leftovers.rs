@@ -26,7 +26,7 @@ pub(crate) fn remove_leftovers(
     Ok(removed)
 }
 
-/// Whether a path is that of a temporary file on the way to a file of which `is_ours` is true. A folder is none.
+/// Whether a path leads to a temporary file that would become a file of which `is_ours` is true. A folder is none.
 pub(crate) fn is_leftover(path: &Path, is_ours: impl Fn(&str) -> bool) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).and_then(target);
     name.is_some_and(is_ours) && std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir())

@@ -302,7 +302,7 @@ mod tests {
         write_to(&recording, &path, b"new").unwrap();
         let all = recording.calls();
         assert!(left(&all, folder.path()).iter().all(|left| left.as_deref() == Some(b"new")));
-        // Without the sync of the folder either is possible, without that of the file anything.
+        // Without the sync of the folder either is possible, without the sync of the file anything.
         let unsynced = left(&all[..all.len() - 1], folder.path());
         assert!(unsynced.iter().flatten().any(|left| left == b"old"));
         assert!(unsynced.iter().flatten().all(|left| left == b"old" || left == b"new"));

@@ -24,7 +24,7 @@ const LEAST_STEPS: usize = 3;
 /// No further step is begun after this time.
 const ENOUGH: Duration = Duration::from_secs(10);
 
-/// A loss that is so many times that of the first step has left all bounds.
+/// A loss that is so many times the loss of the first step has diverged.
 const GROWN: f64 = 1e3;
 
 /// What a run would take. Nothing of it is written anywhere.
@@ -91,7 +91,7 @@ impl DryRun {
     /// Opens the data, makes the network and takes a few steps.
     ///
     /// # Errors
-    /// The errors of [`Trainer::start`](super::Trainer::start), but for those of the folder of a run.
+    /// The errors of [`Trainer::start`](super::Trainer::start), except the errors of the folder of a run.
     pub fn measure(mut config: RunConfig, interrupt: &Interrupt) -> Result<Self> {
         interrupt.at_once("nothing was trained or written", || {
             let setup = Setup::begin(&mut config)?;

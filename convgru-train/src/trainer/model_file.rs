@@ -21,7 +21,7 @@ impl<T: Scalar> ModelFile<T> {
     /// Reads the bytes of a file, whichever it is; `path` is for errors.
     ///
     /// Tensors are looked for before a network is made, and take at most the memory of the bytes, in the numbers of `T`. Numbers of 64 bits
-    /// are rounded to those of `T`.
+    /// are rounded to numbers of `T`.
     ///
     /// # Errors
     /// The errors of [`TrainedModel::from_bytes`] for a trained model; [`Error::Format`] for a file without a network, or with an incomplete

@@ -22,7 +22,7 @@ struct Reading {
 
 impl TrainedModel {
     /// What values of the model mean: unit, name, minutes from a frame to the next, and which number of the unit a value stands for. Where its
-    /// training knew neither a unit nor a range, numbers are those of the type that it read, such as 0 to 255 of `uint8`; of pictures and
+    /// training knew neither a unit nor a range, numbers are numbers of the type that it read, such as 0 to 255 of `uint8`; of pictures and
     /// digits 0 to 1.
     ///
     /// [`Quantity::in_units`] makes numbers of forecasts, and [`Quantity::in_values`] makes values of numbers for a stream.
@@ -113,7 +113,7 @@ impl TrainedModel {
         self.with_meaning(path, dataset::read_arrival(&data, path, rates.as_ref(), budget)?)
     }
 
-    /// Frames that were read for the model, whose values mean what those of the model do.
+    /// Frames that were read for the model: their values have the meaning of its values.
     fn with_meaning(&self, path: &Path, input: Input) -> Result<Input> {
         let meaning = self.quantity();
         let minutes_per_step = input.quantity.minutes_per_step.or(meaning.minutes_per_step);

@@ -95,7 +95,7 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Tells of an instruction set that is not that of the checkpoint, as far as that is known.
+/// Warns if the instruction set differs from the instruction set of the checkpoint, as far as it is known.
 fn tell_other_instructions(then: &str, observer: &mut dyn Observer) {
     let now = Isa::current().name();
     if then.is_empty() || then == now {
@@ -107,7 +107,7 @@ fn tell_other_instructions(then: &str, observer: &mut dyn Observer) {
     )));
 }
 
-/// Whether the data are those of a checkpoint, as far as that is known; tells of any doubt.
+/// Whether the data are the data of a checkpoint, as far as is known; warns of any doubt.
 ///
 /// # Errors
 /// [`Error::ChangedData`] if they are not, unless that is allowed.
@@ -144,7 +144,7 @@ fn same_data(
 }
 
 /// Fails if the checkpoint was trained with a configuration that leads elsewhere; whether it is another that does not. The hash
-/// of initial weights is that of the checkpoint.
+/// of initial weights is the one of the checkpoint.
 fn verify(config: &mut RunConfig, checkpoint: &Checkpoint, path: &Path) -> Result<bool> {
     let refuse = |reason| Error::Checkpoint { path: path.into(), reason };
     // A checkpoint may lack fields that have come since, which have their defaults then.

@@ -45,7 +45,7 @@ impl TrainedModel {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::DamagedCheckpoint`] if
-    /// it is a checkpoint that is not intact, [`Error::Checkpoint`] if it is one whose tensors are not those of its
+    /// it is a checkpoint that is not intact, [`Error::Checkpoint`] if it is one whose tensors do not fit its
     /// configuration, [`Error::Format`] if it is neither, was changed since it was written or lacks the configuration.
     pub fn read(path: &Path) -> Result<Self> {
         let path = &RunFolder::existing_model_at(path)?;

@@ -12,7 +12,7 @@ use crate::schedule::Monitor;
 use crate::schedule::monitor::own;
 use crate::{Error, Result};
 
-/// Sets the random numbers of a search apart from those of its runs.
+/// Separates the random numbers of a search from the random numbers of its runs.
 const SEARCH_SEED: u64 = 0x7365_6172_6368_2121;
 
 /// The most trials of a search; more are a slip of the finger.
@@ -67,7 +67,7 @@ pub struct SearchConfig {
     pub trials: usize,
     /// Seed of what is drawn.
     pub seed: u64,
-    /// The result of validations that decides: the best of each trial. In TOML its name, or `"monitor"`, the default, for that of
+    /// The result of validations that decides: the best of each trial. In TOML its name, or `"monitor"`, the default, for the result of
     /// `training.monitor`; another one takes its place in every trial.
     #[serde(with = "own")]
     pub metric: Option<Monitor>,

@@ -68,7 +68,7 @@ pub(super) struct FrameStream<'a> {
     asked_minutes: Option<f64>,
     /// When the newest frames were seen, in the order of time: those after the last frame without a time.
     times: VecDeque<f64>,
-    /// The newest file that tells what its numbers are, with which those of others must agree.
+    /// The newest file that tells what its numbers are; the numbers of other files must agree with it.
     content: Option<(PathBuf, Content)>,
     /// How frames are read.
     frames: FramesConfig,
@@ -330,7 +330,7 @@ impl<'a> FrameStream<'a> {
         self.state_frames >= self.warm_up as u64
     }
 
-    /// Refuses a frame whose numbers are others than those of the frames before, or that lies elsewhere.
+    /// Refuses a frame whose numbers or place differ from the frames before.
     fn expect_content(&mut self, file: &Path, content: Option<Content>) -> Result<()> {
         let Some(own) = content else { return Ok(()) };
         if let Some((before, content)) = self.content.as_ref().filter(|_| !self.kept.is_empty())

@@ -11,7 +11,7 @@
 //!   a time that changes is the same frame again.
 //! * Where frames are missing, the state is reset, and forecasts go on after as many frames as a forecast needs. A frame that comes late
 //!   takes its place among the newest of these, and the state is computed again from them; an older one is left out. Which frames follow each
-//!   other, and which distance in time is that of the training, is decided as in [`TrainedModel::read_input`].
+//!   other, and which distance in time belongs to the training, is decided as in [`TrainedModel::read_input`].
 //! * A frame without a measured pixel is left out, as if it had not come: a gap is where it was.
 //! * A frame of another unit, of another place or the other way round than the frame before is left out.
 
@@ -110,7 +110,7 @@ impl<'a> Watch<'a> {
     /// Watches until a signal, or with `once` until all is worked off. A forecast that has begun is written before a signal ends it.
     ///
     /// # Errors
-    /// Those of `tell`.
+    /// The errors of `tell`.
     pub fn run(mut self, interrupt: &Interrupt) -> Result<Watched> {
         let mut arrivals = Arrivals::new(&self.config.input);
         let mut is_first = true;

@@ -7,7 +7,7 @@ use crate::forecast::ForecastTimes;
 use crate::printable::{printable, printable_name};
 use crate::{Error, Result};
 
-/// Names that are remembered before those of files that have gone are forgotten.
+/// The number of names that are kept before the names of deleted files are dropped.
 const NAMES: usize = 4096;
 
 /// Which frame it is.

@@ -131,7 +131,7 @@ fn of_network(network: &Network<f64>, form: Form) -> anyhow::Result<Written> {
     }
 }
 
-/// Steps that an imported network forecasts where `steps` is left out: nothing tells those of its training.
+/// Steps that an imported network forecasts where `steps` is left out: nothing tells the steps of its training.
 const IMPORTED_STEPS: usize = 12;
 
 fn forecast_notes(model: &ForecasterConfig, steps: usize) -> [String; 2] {

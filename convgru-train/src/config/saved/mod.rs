@@ -1,6 +1,6 @@
 //! Configurations that earlier versions of the program wrote into checkpoints, weights and folders of runs.
 //!
-//! They had the fields of every source of data and kind of optimiser, schedule and loss side by side, of which those of other kinds had their
+//! They had the fields of every source of data and kind of optimiser, schedule and loss side by side, and the fields of other kinds had their
 //! defaults.
 
 use toml::{Table, Value};
@@ -18,7 +18,7 @@ pub(super) fn in_todays_form(text: &str) -> String {
     }
 }
 
-/// Removes the fields of other sources from a section `[data]` that has those of all; false for any other section, which is
+/// Removes the fields of other sources from a section `[data]` that has the fields of all sources; false for any other section, which is
 /// left as it is.
 fn keep_fields_of_the_source(data: &mut Table) -> bool {
     const OF_DIGITS: [&str; 5] = ["digits", "size", "digit_size", "min_speed", "max_speed"];
@@ -77,7 +77,7 @@ fn keep_fields_of_the_kind(optimizer: &mut Table) {
     optimizer.retain(|field, _| shared.contains(&field) || of_kind.contains(&field));
 }
 
-/// The fields beside `kind` were those of the one cycle; each other kind had a section.
+/// The fields beside `kind` belonged to the one cycle; each other kind had a section.
 fn schedule_of_the_kind(mut schedule: Table) -> Table {
     let kind = schedule.get("kind").and_then(Value::as_str).unwrap_or("one-cycle").to_owned();
     let mut kept = match kind.as_str() {

@@ -199,7 +199,7 @@ impl RunConfig {
         )
     }
 
-    /// Checks that the losses are those of as many members as the model has.
+    /// Checks that the losses are for as many members as the model has.
     fn expect_members(&self) -> Result<()> {
         let (loss, members) = (&self.training.loss, self.model.members());
         let refuse = |reason| refuse("training.loss", reason);

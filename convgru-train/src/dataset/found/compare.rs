@@ -100,7 +100,7 @@ impl FoundData {
         })
     }
 
-    /// How numbers of a type cannot be those of a training, which are in a unit or a range of their own.
+    /// Why numbers of a type cannot be numbers of a training that have a unit or a range.
     fn other_numbers(&self, own: &Self) -> Option<String> {
         let [low, high] = self.range;
         let wanted = format!(
@@ -114,7 +114,7 @@ impl FoundData {
             return None;
         }
         let full_scale = |numbers: &str| limits(numbers).filter(|_| ["uint8", "uint16"].contains(&numbers));
-        // Where the range is that of the type, shares of white and numbers of the type are the same.
+        // If the range is the range of the type, shares of white and numbers of the type are the same.
         let is_of_type = |numbers: &str| full_scale(numbers) == Some(self.range);
         if own.numbers == PICTURES && !self.has(PICTURES) && !self.kinds().any(is_of_type) {
             return Some(format!(

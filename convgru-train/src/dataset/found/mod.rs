@@ -41,7 +41,7 @@ const BETWEEN_KINDS: &str = ", ";
 #[serde(deny_unknown_fields, default)]
 pub struct FoundData {
     /// How numbers are stored: `"uint8"`, `"float32"` and the like, `"scaled"` with a factor or an offset, `"pictures"` or `"rain rates"`
-    /// (radar images). Several with a comma between them, such as `"pictures, uint8"`; where a range or a unit is known, those of all splits.
+    /// (radar images). Several with a comma between them, such as `"pictures, uint8"`; where a range or a unit is known, the kinds of all splits.
     pub numbers: String,
     /// The numbers that the values 0 and 1 stand for: `data.frames.range`, or the range of the type.
     pub range: [f64; 2],
@@ -163,14 +163,14 @@ impl FoundData {
 
     /// The same, with the other splits of a run, whose numbers become values by the same range.
     pub(super) fn with_splits<'a>(self, others: impl IntoIterator<Item = &'a Self>) -> Self {
-        // Shares of the full scale are those of any type.
+        // Shares of the full scale fit any type.
         match self.is_full_scale() {
             true => self,
             false => others.into_iter().fold(self, |all, own| all.with_kinds_of(own)),
         }
     }
 
-    /// The same, of numbers that are stored as these or as those of others.
+    /// The same, of numbers that are stored as these or as the others.
     fn with_kinds_of(mut self, other: &Self) -> Self {
         let mut kinds: Vec<&str> = self.kinds().chain(other.kinds()).collect();
         kinds.sort_unstable();
@@ -241,7 +241,7 @@ impl FoundData {
         self
     }
 
-    /// The same, of numbers that become values by a range that a user names: whatever their type is, its limits are those of this range.
+    /// The same, of numbers that become values by a range that a user names: whatever their type is, the limits of the type are the limits of this range.
     pub(crate) fn with_named_range(mut self) -> Self {
         self.numbers = OF_NAMED_RANGE.into();
         self

@@ -85,7 +85,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`Error::Data`] with two files whose frames follow each other at other distances, unless the configuration names one, or whose types
-    /// give numbers with a unit other ranges; [`Error::Format`] with a file whose numbers are others than those of the first.
+    /// give numbers with a unit other ranges; [`Error::Format`] with a file whose numbers differ from the numbers of the first.
     pub(super) fn agreed(&self, files: &[(&Path, &Told)]) -> Result<(FoundData, Vec<String>)> {
         self.expect_equal_minutes(files)?;
         self.expect_equal_content(files)?;

@@ -41,7 +41,7 @@ pub struct FramesConfig {
     pub resize: [usize; 2],
     /// 1 for grey, 3 for colour, 0 for what is found.
     pub channels: usize,
-    /// Frames from the beginning of a sequence to that of the next one in the same file.
+    /// Frames from the beginning of a sequence to the beginning of the next one in the same file.
     pub stride: usize,
     /// The shares of training, validation and test where no folders of these names tell. Of three files (or sequences of a file) or more
     /// each belongs to one of them; fewer are split in time.

@@ -161,7 +161,7 @@ fn frames_of(
     Ok(Some(if copies == 1 { frames } else { picked(&frames, run, range.start)? }))
 }
 
-/// What a source says besides its frames, whose pixels lie where those of the configured size do.
+/// What a source says besides its frames, whose pixels lie where the pixels of the configured size do.
 fn description(source: &dyn FrameSource, config: &FramesConfig) -> Result<Description> {
     let FrameInfo { height, width, .. } = source.info()?;
     let found = source.description()?;

@@ -72,7 +72,7 @@ impl OnDisk {
     /// Where damage is left out, files of a frame each are read once before, since no window goes across one that is damaged.
     ///
     /// # Errors
-    /// [`Error::Data`] if sequences are too short, and those of reading.
+    /// [`Error::Data`] if sequences are too short, and the errors of reading.
     pub(super) fn new(
         reader: &Reader<'_>,
         files: SplitFiles,
@@ -167,7 +167,7 @@ impl OnDisk {
     /// How many frames the first file has, in all splits.
     ///
     /// # Errors
-    /// Those of opening it.
+    /// The errors of opening it.
     pub(super) fn frames_of_file(&self) -> Result<usize> {
         Ok(self.files.source(0)?.info()?.steps)
     }

@@ -37,7 +37,7 @@ impl OpenFiles {
     /// A file, opened.
     ///
     /// # Errors
-    /// Those of opening it.
+    /// The errors of opening it.
     pub(super) fn source(&self, file: usize) -> Result<Arc<dyn FrameSource>> {
         let opened = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let found = {

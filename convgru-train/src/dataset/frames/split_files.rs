@@ -49,7 +49,7 @@ fn names(split: Split) -> &'static [&'static str] {
 /// after `data.on_corrupt`.
 ///
 /// # Errors
-/// [`Error::Data`] if there are none, and those of the files' headers.
+/// [`Error::Data`] if there are none, and the errors of the files' headers.
 pub(super) fn split_files(
     reader: &Reader<'_>,
     split: Split,
@@ -103,7 +103,7 @@ fn place(reader: &Reader<'_>, split: Split) -> Result<(PathBuf, Option<[f64; 3]>
     })
 }
 
-/// All sequences of what a path holds; those of its folder for the test where it has folders for splits.
+/// All sequences at a path; if it has folders for splits, the sequences of its folder for the test.
 ///
 /// # Errors
 /// As [`split_files`].

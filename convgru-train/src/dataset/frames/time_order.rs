@@ -125,7 +125,7 @@ struct Timed {
 }
 
 impl TimeOrder {
-    /// The order of so many frames, which is that of the file where it tells no times.
+    /// The order of so many frames; the order of the file if it tells no times.
     ///
     /// # Errors
     /// Two frames of one time, as the end of a sentence about the file.

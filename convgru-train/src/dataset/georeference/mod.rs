@@ -1,7 +1,7 @@
 //! Where the pixels of frames lie on the earth, as files tell it and as the CF conventions write it.
 //!
 //! netCDF and HDF5 tell it by coordinates and a grid mapping ([`netcdf`]), radar composites by a projection and corners
-//! ([`radar`], [`fmi`]). The projections are those of [`projection`].
+//! ([`radar`], [`fmi`]). [`projection`] has the projections.
 
 mod attribute;
 mod fmi;
@@ -99,7 +99,7 @@ impl Georeference {
         *self == Self::default()
     }
 
-    /// The coordinates of pixels that are means over others, which `rows` and `columns` weigh. Those of another number of pixels are left out.
+    /// The coordinates of pixels that are means over others, which `rows` and `columns` weigh. Coordinates of another number of pixels are left out.
     pub(in crate::dataset) fn averaged(self, rows: &Weights, columns: &Weights) -> Self {
         let [height, width] = [rows, columns].map(length);
         let along = |coordinate: Option<Coordinate>, weights: &Weights| {

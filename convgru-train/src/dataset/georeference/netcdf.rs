@@ -98,7 +98,7 @@ impl Place<'_> {
         }
     }
 
-    /// Those of some coordinates that have a number for each pixel.
+    /// The coordinates that have a number for each pixel.
     fn of_pixels(&self, names: &str, axes: [usize; 2]) -> Result<Vec<Coordinate>> {
         let shape = axes.map(|axis| self.variable.shape()[axis]);
         let mut pixels = Vec::new();

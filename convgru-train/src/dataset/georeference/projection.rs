@@ -1,4 +1,4 @@
-//! Projections in the words of PROJ.4, such as `+proj=stere +lat_0=90 +lon_0=25 +lat_ts=60`, in those of the CF conventions (appendix F).
+//! Projections in the words of PROJ.4, such as `+proj=stere +lat_0=90 +lon_0=25 +lat_ts=60`, or in the words of the CF conventions (appendix F).
 
 use proj4rs::{Proj, transform};
 

@@ -7,7 +7,7 @@ use hdf5_reader::{Dataset, Hdf5File};
 /// Refuses a dataset whose chunks the library would look for in wrong places.
 ///
 /// In two kinds of index (the fixed array, and none, where chunks follow each other) the number of a chunk counts the chunks that there
-/// could be, up to the largest extent of each axis. The library counts those of the present extent.
+/// could be, up to the largest extent of each axis. The library counts the chunks of the present extent.
 ///
 /// # Errors
 /// Shape and largest extent, as the end of a sentence about the dataset.

@@ -20,7 +20,7 @@ pub(super) struct Extents {
 
 impl Extents {
     /// Those between a beginning and an end on each axis, of numbers of so many bytes in records of so many. `None` if they lie
-    /// where no file reaches, or the ranges are not those of the variable's axes.
+    /// where no file reaches, or the ranges do not fit the axes of the variable.
     pub(super) fn new(
         variable: &NcVariable,
         record: u64,

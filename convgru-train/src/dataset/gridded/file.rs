@@ -24,7 +24,7 @@ const MOST_DATASETS: usize = 10_000;
 const MOST_TEXTS: usize = 1 << 16;
 /// Bytes of such a text.
 const LONGEST_TEXT: usize = 64;
-/// Bytes of the header of an object: its attributes, shape and type. Those of real files are a few KiB.
+/// Bytes of the header of an object: its attributes, shape and type. Headers of real files have a few KiB.
 const LONGEST_HEADER: usize = 1 << 22;
 
 /// A file of HDF5 or netCDF, or a store of Zarr.

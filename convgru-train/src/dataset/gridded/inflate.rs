@@ -1,6 +1,6 @@
 //! The filters deflate and LZF of HDF5 with a limit on what comes out.
 //!
-//! The library bounds the output of a filter by that of the filters before it, where it knows how these can grow. Behind szip it knows no bound.
+//! The library bounds the output of a filter by the output of the filters before it, if it knows how these can grow. Behind szip it knows no bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -163,7 +163,7 @@ pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_matches(['\0', ' ']).to_owned()
 }
 
-/// Bytes from a record to the next: those of the only variable that has records, or of all with each at a multiple of four.
+/// Bytes from a record to the next: the bytes of the only variable with records, or of all variables, each at a multiple of four.
 fn record_bytes(variables: &[NcVariable]) -> Option<u64> {
     let mut sizes = variables.iter().filter(|variable| variable.is_record_var).map(|own| own.record_size);
     match (sizes.next(), sizes.next()) {

@@ -21,7 +21,7 @@ pub(super) struct BitField {
 impl BitField {
     /// The value of a stored number, which was read as if all of its bits were the value.
     pub(super) fn value(self, stored: f64) -> f64 {
-        // A number of at most four bytes: its bits are those of the value modulo 2^64.
+        // A number of at most four bytes: its bits are the bits of the value modulo 2^64.
         let bits = (stored as i64 as u64) >> self.offset & ((1 << self.precision) - 1);
         let is_negative = self.is_signed && bits >> (self.precision - 1) == 1;
         let value = if is_negative { bits as i64 - (1 << self.precision) } else { bits as i64 };

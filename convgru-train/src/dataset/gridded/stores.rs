@@ -19,7 +19,7 @@ pub(crate) fn is_store(path: &Path) -> bool {
     is_archive(path)
 }
 
-/// Whether the name of a file is that of an archive of a store.
+/// Whether a file has the name of an archive of a store.
 pub(super) fn is_archive(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     name.len() > 9 && name[name.len() - 9..].eq_ignore_ascii_case(b".zarr.zip")

@@ -195,7 +195,7 @@ impl Variable {
     /// over the first ones, in ascending order of `wanted`.
     ///
     /// # Errors
-    /// [`Error::Format`] if the file is damaged; those of `visit`.
+    /// [`Error::Format`] if the file is damaged; the errors of `visit`.
     pub(in crate::dataset) fn frames(
         &self,
         leading: usize,

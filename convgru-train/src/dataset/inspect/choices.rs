@@ -38,7 +38,7 @@ impl Chosen {
     /// Chooses among what a file holds: what the configuration names, otherwise the largest that may be frames.
     ///
     /// # Errors
-    /// Those of opening the file, if no choice opens it.
+    /// The errors of opening the file, if no choice opens it.
     pub(super) fn of(
         path: &Path,
         objects: &[Object],

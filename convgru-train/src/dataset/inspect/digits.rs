@@ -23,7 +23,7 @@ pub(super) fn inspect(path: &Path, data: &DataConfig, found: &mut Inspection) ->
         }
         Ok(())
     })?;
-    // Those of the training come first: the picture is of the first.
+    // Digits of the training come first: the picture shows the first.
     files.sort_by_key(|file| (!name(file).starts_with("train"), file.clone()));
     found.format = "images of MNIST's format (idx)".into();
     let mut failed = None;

@@ -72,7 +72,7 @@ impl Files {
     /// Looks at the headers of all files. Files that cannot be read are gathered in `left_out`.
     ///
     /// # Errors
-    /// Those of the folders, or the first file's if none can be read.
+    /// The errors of the folders, or the first file's if none can be read.
     pub(super) fn new(
         path: &Path,
         data: &DataConfig,

@@ -131,7 +131,7 @@ impl Sample {
 /// A picture of some frames that follow each other, from the middle of a file.
 ///
 /// # Errors
-/// Those of reading.
+/// The errors of reading.
 pub(super) fn preview(
     facts: &FileFacts,
     count: usize,

@@ -57,7 +57,7 @@ pub struct RadarConfig {
     /// Minutes from a frame to the next; 0 for what is most frequent. Any other distance is
     /// a gap, which no sequence crosses.
     pub minutes_per_step: u32,
-    /// Frames from the beginning of a sequence to that of the next one.
+    /// Frames from the beginning of a sequence to the beginning of the next one.
     pub stride: usize,
     /// What makes an event.
     pub events: EventGrouping,

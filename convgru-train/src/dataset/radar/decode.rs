@@ -51,7 +51,7 @@ impl Decoder<'_> {
     ///
     /// # Errors
     /// [`Error::Memory`] if the frames take more memory than they may, [`Error::Format`] if
-    /// frames of a run differ in size, and those of the files.
+    /// frames of a run differ in size, and the errors of the files.
     pub(super) fn decode(&self, part: &Part) -> Result<Decoded> {
         let mut decoded = Decoded { clips: Vec::new(), times: Vec::new(), skipped: Vec::new() };
         for (event, run) in part {

@@ -18,7 +18,7 @@ pub(super) struct Recorded {
     pub(super) time: Timestamp,
 }
 
-/// Frames of one place over time, such as those of a folder or of a file.
+/// Frames of one place over time, such as the frames of a folder or of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     /// The folder it lies in, as a name.

@@ -140,7 +140,7 @@ impl<'a> Found<'a> {
         Ok(own)
     }
 
-    /// The sequences of some of their frames, as those of a split are chosen.
+    /// The sequences of some of their frames, chosen like the sequences of a split.
     fn dataset(&self, data: &DataConfig, part: &Part, measured: Measured) -> Result<WindowDataset> {
         let (split, seed) = match measured {
             Measured::Split(split, seed) => (split, seed),

@@ -84,7 +84,7 @@ pub(super) trait Array: Send + Sync {
     /// after the first `leading` stored ones span; blocks are counted over those.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Format`] if the file is damaged, after the blocks before the damage were visited; those of `visit`.
+    /// [`Error::Io`] or [`Error::Format`] if the file is damaged, after the blocks before the damage were visited; the errors of `visit`.
     fn visit(
         &self,
         leading: usize,
@@ -130,7 +130,7 @@ pub(super) struct ArraySource {
 }
 
 impl ArraySource {
-    /// The frames of an array whose axes and range are those of a configuration.
+    /// The frames of an array with the axes and the range of a configuration.
     ///
     /// # Errors
     /// [`Error::Format`] with the shape if it does not hold frames.

@@ -76,7 +76,7 @@ pub(super) fn leading(axes: &[(Axis, usize)]) -> usize {
     (1..axes.len()).find(small).unwrap_or(axes.len() - 1)
 }
 
-/// Whether the stored axes from a place on are those of a whole frame, in the order `[C, H, W]`.
+/// Whether the stored axes from a place on are the axes of a whole frame, in the order `[C, H, W]`.
 pub(super) fn is_frame(axes: &[(Axis, usize)], at: usize) -> bool {
     let names: Vec<Axis> = axes[at..].iter().map(|(axis, _)| *axis).collect();
     match names[..] {

@@ -87,7 +87,7 @@ impl Content {
         self.difference(other, file, config).or_else(|| self.difference_of_place(other, file))
     }
 
-    /// How the coordinates of a frame differ from those of another.
+    /// How the coordinates of a frame differ from the coordinates of another.
     fn difference_of_place(&self, other: &Self, file: &str) -> Option<String> {
         let axes = |content: &Self| match content.downwards.is_empty() {
             true => "no axis".to_owned(),

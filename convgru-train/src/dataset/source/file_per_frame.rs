@@ -231,7 +231,7 @@ impl FilePerFrame {
         Err(Error::Format { path: path.into(), reason })
     }
 
-    /// Refuses a file whose numbers are others than those of the first, or lie elsewhere or the other way round.
+    /// Refuses a file whose numbers differ from the first in kind, place or direction.
     fn expect_equal_content(&self, path: &Path, own: Option<Content>) -> Result<()> {
         let (Some(own), Some(first)) = (own, &self.content) else { return Ok(()) };
         let file = printable(&self.files[self.first]);

@@ -16,7 +16,7 @@ pub(super) struct FileTimes {
 
 impl FileTimes {
     /// The times that files tell, of those that compare the most; where these are dates, the name of a file tells its time if the file does
-    /// not. Where no file tells a time all are those of the names. `None` where these tell none, or one time for all.
+    /// not. If no file tells a time, all times come from the names. `None` where these tell none, or one time for all.
     pub(super) fn of(files: &[PathBuf], own: Vec<Option<Times>>) -> Option<Self> {
         let is_one = |own: &Times| own.seconds.len() == 1 && own.origin != Origin::Unknown;
         let own: Vec<Option<Times>> = own.into_iter().map(|own| own.filter(is_one)).collect();

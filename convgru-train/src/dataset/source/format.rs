@@ -29,7 +29,7 @@ impl Format {
         }
     }
 
-    /// That of a file by its name, or of a folder that is a store.
+    /// The format of a file by its name, or of a folder that is a store.
     pub(super) fn of(path: &Path) -> Option<Self> {
         if is_store(path) { Some(Self::Gridded) } else { Self::named(path) }
     }

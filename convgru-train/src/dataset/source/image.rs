@@ -71,7 +71,7 @@ impl Image {
 pub(super) struct Greyness(OnceLock<bool>);
 
 impl Greyness {
-    /// That of pictures whose header or palette tells that all are grey; of others it is not known yet.
+    /// The colour of pictures whose header or palette tells that all are grey; not known yet of other pictures.
     pub(super) fn told(are_grey: bool) -> Self {
         let known = OnceLock::new();
         if are_grey {
@@ -83,7 +83,7 @@ impl Greyness {
     /// Channels of all frames: one if all pictures are grey. `look` finds it out where it is not known.
     ///
     /// # Errors
-    /// Those of `look`.
+    /// The errors of `look`.
     pub(super) fn channels(&self, look: impl FnOnce() -> Result<bool>) -> Result<usize> {
         let are_grey = match self.0.get() {
             Some(known) => *known,
@@ -98,7 +98,7 @@ impl Greyness {
     /// As [`channels`](Self::channels) of an animation: `decode` gives its frames until one has colours.
     ///
     /// # Errors
-    /// Those of `decode`.
+    /// The errors of `decode`.
     pub(super) fn channels_of(&self, decode: impl FnOnce(VisitImage<'_>) -> Result<()>) -> Result<usize> {
         self.channels(|| {
             let mut is_grey = true;
@@ -122,7 +122,7 @@ pub(super) fn value_bytes(size: [usize; 2]) -> u64 {
 /// Calls `visit` with an image as a frame of one channel (of a grey one) or of three.
 ///
 /// # Errors
-/// Those of `visit`.
+/// The errors of `visit`.
 pub(super) fn visit_image(image: &Image, channels: usize, step: usize, visit: Visit<'_>) -> Result<()> {
     let Image { width, height, rgb } = image;
     let mut values = Vec::with_capacity(channels * width * height);

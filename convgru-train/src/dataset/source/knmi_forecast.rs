@@ -39,7 +39,7 @@ impl Forecast {
         let mut parameter: Option<String> = None;
         for ImageGroup { name, .. } in &groups {
             let variable = file.variable(&format!("{name}/image_data"))?;
-            // Where an image has no calibration of its own that of the first is meant.
+            // An image without a calibration of its own has the calibration of the first.
             let own = file.attributes(&format!("{name}/calibration"))?;
             let attributes = match own {
                 Some(own) => Some(own),

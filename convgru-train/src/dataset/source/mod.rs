@@ -116,18 +116,18 @@ pub(super) trait FrameSource: Send + Sync {
         false
     }
 
-    /// Calls `visit` with some frames of some sequences, those of a sequence in the order of time. What reading takes is counted in the
+    /// Calls `visit` with some frames of some sequences, the frames of a sequence in the order of time. What reading takes is counted in the
     /// budget that the source was opened with, and given back at the end.
     ///
     /// # Errors
     /// [`Error::Memory`] if it takes more than the budget allows; [`Error::Format`] if the file is damaged, after the frames before the
-    /// damage were visited, or with the place of a number out of the range; those of `visit`.
+    /// damage were visited, or with the place of a number out of the range; the errors of `visit`.
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()>;
 
     /// As [`visit`](Self::visit), where each frame is a file of its own: one that is damaged goes to `failed`, and the others are visited.
     ///
     /// # Errors
-    /// The errors of [`visit`](Self::visit) but for damaged files; those of `failed`.
+    /// The errors of [`visit`](Self::visit) but for damaged files; the errors of `failed`.
     fn visit_readable(
         &self,
         sequences: Range<usize>,

@@ -27,7 +27,7 @@ pub(in crate::dataset) struct Npz {
 struct Entry {
     name: String,
     method: CompressionMethod,
-    /// Its bytes in the archive, at most those of the file.
+    /// Its bytes in the archive, at most the bytes of the file.
     packed: u64,
     place: ZipArchiveEntryWayfinder,
 }

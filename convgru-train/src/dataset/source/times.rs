@@ -31,7 +31,7 @@ pub(in crate::dataset) enum Origin {
 
 impl Times {
     /// What numbers of a unit such as `minutes since 2020-01-01 00:00` or `hours` stand for in a calendar; `None` for what is no unit of
-    /// time. The calendar `standard`, which is also that of files without one, is the Julian before 15 October 1582, as in the CF conventions.
+    /// time. The calendar `standard`, which files without a calendar also have, is the Julian before 15 October 1582, as in the CF conventions.
     /// Numbers of a calendar that is not the world's tell nothing but their order and their distances, and numbers of months their order alone.
     pub(in crate::dataset) fn of(numbers: &[f64], units: &str, calendar: Option<&str>) -> Option<Self> {
         let units = units.to_ascii_lowercase();

@@ -75,7 +75,7 @@ struct Style {
 
 impl Style {
     /// A style for images of `size` pixels. In an image of 28 pixels the digit
-    /// fills a box of about 20, as those of MNIST do, with lines of 2 to 4.
+    /// fills a box of about 20, as the digits of MNIST do, with lines of 2 to 4.
     fn random(random: &mut ChaCha8Rng, size: usize) -> Self {
         let scale = size as f64 / 28.0;
         let mut wobble = [[[0.0; 2]; LATTICE]; LATTICE];

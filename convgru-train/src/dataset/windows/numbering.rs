@@ -7,7 +7,7 @@ const CANDIDATES: usize = 64;
 pub(in crate::dataset) struct Numbering {
     /// The windows of each clip and of all before it.
     pub(super) ends: Vec<usize>,
-    /// Frames from the beginning of a window to that of the next, at least 1.
+    /// Frames from the beginning of a window to the beginning of the next, at least 1.
     stride: usize,
 }
 

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The window ([`SsimWindow`]) is 11 x 11 with a standard deviation of 1.5 pixels, or
-//! 7 x 7 with equal weights, for which variances and covariances are those of a sample,
+//! 7 x 7 with equal weights, for which variances and covariances are sample variances and covariances,
 //! `49 / 48` times these. Both are separable: each mean is a weighted sum over rows, then
 //! over columns.
 

@@ -42,7 +42,7 @@ impl TrainedRun {
     /// resumed makes what is missing.
     ///
     /// # Errors
-    /// Those of the data and files.
+    /// The errors of the data and files.
     pub fn write_artifacts(
         &self,
         next: &[String],

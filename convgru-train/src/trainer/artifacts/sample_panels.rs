@@ -20,7 +20,7 @@ impl SamplePanels<'_> {
     /// Some sequences with the model's predictions; rain in mm/h, of an ensemble the mean of its members in mm/h, and beside its baselines.
     ///
     /// # Errors
-    /// Those of the data set and the model.
+    /// The errors of the data set and the model.
     pub(crate) fn panels(&self, indices: &[usize]) -> Result<Vec<SequencePanel>> {
         let quantity = self.dataset.quantity();
         let (input, truth) = batch(self.dataset, 0, indices)?.split(self.input_frames)?;

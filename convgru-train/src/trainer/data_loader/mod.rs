@@ -81,7 +81,7 @@ impl DataLoader {
     /// The batch at a position. The following ones are made while it is learned from, if any are to be.
     ///
     /// # Errors
-    /// Those of the data set, and [`Error::Threads`](crate::Error::Threads) if no thread can be started.
+    /// The errors of the data set, and [`Error::Threads`](crate::Error::Threads) if no thread can be started.
     pub fn batch(&mut self, cursor: Cursor) -> Result<Batch> {
         if self.ahead == 0 {
             return load(self.dataset.as_ref(), &mut self.sampler, cursor);

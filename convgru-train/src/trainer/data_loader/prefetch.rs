@@ -43,7 +43,7 @@ impl Prefetch {
     /// The batch of the following step; `None` after the last one.
     ///
     /// # Errors
-    /// Those of the data set, at the step whose batch it is.
+    /// The errors of the data set, at the step whose batch it is.
     ///
     /// # Panics
     /// If the thread did, as the data set would have here.

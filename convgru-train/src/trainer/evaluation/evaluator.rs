@@ -61,7 +61,7 @@ impl Evaluator<'_> {
     /// Measures the model over all sequences; `None` if a signal ended it.
     ///
     /// # Errors
-    /// Those of the data set and of the model.
+    /// The errors of the data set and of the model.
     pub fn evaluate(
         &self,
         model: &Forecaster<f32>,
@@ -211,7 +211,7 @@ impl EvaluationResult {
 /// The mean frame of the first training sequences, `[C, H, W]`. `look` is given each batch of them.
 ///
 /// # Errors
-/// Those of the data set.
+/// The errors of the data set.
 pub fn mean_frame(
     train: &dyn SequenceDataset,
     batch_size: usize,

@@ -84,7 +84,7 @@ impl NowcastScores {
     /// [its mean](Quantity::mean_of_members)
     ///
     /// # Errors
-    /// Those of shapes that do not fit.
+    /// The errors of shapes that do not fit.
     pub fn add(
         &mut self,
         options: &NowcastOptions,

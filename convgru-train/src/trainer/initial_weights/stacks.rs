@@ -48,7 +48,7 @@ impl Stack {
         network.stacks().iter().any(|(_, place)| place.computes_the_same_as(stack)).then_some(network)
     }
 
-    /// Whether the name ends with that of a stack of a network, as `module.encoder.` with `encoder`.
+    /// Whether the name ends with the name of a stack of a network, as `module.encoder.` with `encoder`.
     fn is_named(&self, place: &str) -> bool {
         let name = self.name.trim_end_matches('.');
         name == place || name.strip_suffix(place).is_some_and(|before| before.ends_with('.'))

@@ -37,7 +37,7 @@ struct Candidate {
 
 impl RunFolder {
     /// The run in `out` that saved a checkpoint last and can be resumed; with a name, only runs of that name or of that
-    /// name with a number. Checkpoints say themselves when they were saved; of those of version 3 the time of the
+    /// name with a number. Checkpoints say themselves when they were saved; for version 3 the time of the
     /// file counts.
     ///
     /// # Errors

@@ -176,7 +176,7 @@ impl Learner {
     /// goes by the steps taken.
     ///
     /// # Errors
-    /// Those of the model.
+    /// The errors of the model.
     pub fn step(&mut self, batch: &Batch, cursor: Cursor) -> Result<StepOutcome> {
         let training = &self.config.training;
         let skip = |reason| {

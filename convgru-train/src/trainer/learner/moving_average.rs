@@ -12,7 +12,7 @@ use crate::Result;
 /// ```
 ///
 /// with `t` the steps before, from 0, so that what was drawn at random is soon forgotten
-/// (Polyak and Juditsky 1992 for averages; the warm-up is that of TensorFlow's
+/// (Polyak and Juditsky 1992 for averages; the warm-up is the warm-up of TensorFlow's
 /// `ExponentialMovingAverage`).
 #[derive(Clone)]
 pub(super) struct MovingAverage {

@@ -84,7 +84,7 @@ impl Search {
     ///
     /// # Errors
     /// [`Error::Config`] if no trial could be made of the ranges, [`Error::Locked`] if another process searches in the
-    /// folder, [`Error::Format`] if the folder holds another search, and those of the files.
+    /// folder, [`Error::Format`] if the folder holds another search, and the errors of the files.
     pub fn open(search: SearchConfig, mut base: RunConfig, folder: &Path) -> Result<Self> {
         search.validate()?;
         base.training.monitor = search.metric.unwrap_or(base.training.monitor);
@@ -146,7 +146,7 @@ impl Search {
     /// of what happens in it.
     ///
     /// # Errors
-    /// Those of the files; a trial that cannot go on is a result.
+    /// The errors of the files; a trial that cannot go on is a result.
     pub fn run(
         &mut self,
         interrupt: &Interrupt,

@@ -14,7 +14,7 @@ impl FrameStream<'_> {
         self.step_seconds().is_none_or(|step| follows(distance, step))
     }
 
-    /// Refuses frames that usually come at another distance than those of the training, or never at the distance that the user told.
+    /// Refuses frames whose usual distance differs from the training, or that never come at the distance that the user told.
     pub(super) fn expect_steps(&self) -> Result<()> {
         let Some(newest) = self.newest_id() else { return Ok(()) };
         let minutes = |seconds: Vec<f64>| seconds.iter().map(|own| own / 60.0).collect::<Vec<f64>>();

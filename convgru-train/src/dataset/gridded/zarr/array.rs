@@ -12,7 +12,7 @@ use crate::printable::escaped;
 use crate::read_budget::bytes_of;
 use crate::{Error, ReadBudget, Result, input};
 
-/// Bytes of unpacked chunks that are kept where those of one frame are fewer.
+/// Bytes of unpacked chunks that are kept if the chunks of one frame have fewer.
 const KEPT_CHUNKS: u64 = 1 << 26;
 /// Buffers of the size of a chunk while it is unpacked: before and after a codec, and the numbers.
 const CHUNK_BUFFERS: usize = 3;

@@ -193,7 +193,7 @@ impl ArrayMetadata {
         })
     }
 
-    /// The numbers that stand for none, with the attributes of the array: those of `_FillValue`, and the one of elements that were never
+    /// The numbers that stand for none, with the attributes of the array: the numbers of `_FillValue`, and the one of elements that were never
     /// written. A 0 that nobody chose is none of them: it is what writers take where they are told nothing, and it is what
     /// chunks without rain are, which writers leave out. xarray chooses it in version 2, and names the axes there.
     ///

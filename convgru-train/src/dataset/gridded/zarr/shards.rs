@@ -42,7 +42,7 @@ impl Shards {
     /// Where a chunk begins in its shard, and its length; `None` if it was never written.
     ///
     /// # Errors
-    /// Those of `get`, and [`Error::Format`] if the index is damaged.
+    /// The errors of `get`, and [`Error::Format`] if the index is damaged.
     pub(super) fn place_of(
         &self,
         chunk: &[u64],

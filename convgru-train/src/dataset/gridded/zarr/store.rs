@@ -198,7 +198,7 @@ impl Store {
                 let folder = self.path.join(within);
                 for entry in std::fs::read_dir(&folder).map_err(Error::io("open", &folder))? {
                     let path = entry.map_err(Error::io("read", &folder))?.path();
-                    // A name that is no text is that of no node.
+                    // A name that is no text belongs to no node.
                     let name = path.file_name().and_then(|name| name.to_str());
                     if let Some(name) = name.filter(|_| !is_hidden(&path) && path.is_dir()) {
                         add(name)?;

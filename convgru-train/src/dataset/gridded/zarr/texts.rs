@@ -65,7 +65,7 @@ fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
 }
 
-/// Makes the type that of a character, and gives how many a text has: `<U19` and `|S19` have 19.
+/// Makes the type the type of a character, and returns the number of characters of a text: `<U19` and `|S19` have 19.
 fn to_version_2(own: &mut Map<String, Value>) -> Option<u64> {
     if own.get("filters").is_some_and(|filters| !filters.is_null()) {
         return None;

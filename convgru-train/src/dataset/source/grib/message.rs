@@ -118,7 +118,7 @@ impl<R: Read> Walk<R> {
 /// Calls `visit` with each message of a file.
 ///
 /// # Errors
-/// Those of `visit`, and why the file is not read.
+/// The errors of `visit`, and why the file is not read.
 pub(super) fn each_message(
     source: impl Read,
     visit: &mut dyn FnMut(Message) -> Result<(), Unread>,

@@ -263,7 +263,7 @@ impl Array for GribFile {
         if !field.unit().is_empty() {
             attributes.push(Attribute::text("units", field.unit()));
         }
-        // A name with dots is that of no variable.
+        // A name with dots belongs to no variable.
         let name = if field.standard_name().is_some() { field.name() } else { String::new() };
         Ok(Description { name, attributes, georeference: grid.georeference(), file: Vec::new() })
     }

@@ -23,7 +23,7 @@ const FRAME_BYTES: usize = 512;
 /// mm/h of a number: 1/100 mm in 1/12 hour.
 const RATE_OF_ONE: f32 = 0.12;
 
-/// How the name of a file of times ends, after that of its file of rain.
+/// The end of the name of a file of times, after the name of its file of rain.
 const DATES: &str = "_dates.txt";
 
 /// One file of rain.

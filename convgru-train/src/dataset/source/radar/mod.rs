@@ -34,7 +34,7 @@ pub(in crate::dataset) fn is_radar(path: &Path, budget: &ReadBudget) -> Result<b
     Ok(Format::named(path).is_some() || is_candidate(path) && composite::is_composite(path, budget)?)
 }
 
-/// Whether a file may be a composite in HDF5. Those of netCDF are not called so.
+/// Whether a file may be a composite in HDF5. Composites in netCDF have other names.
 pub(in crate::dataset) fn is_candidate(path: &Path) -> bool {
     let netcdf = ["nc", "nc4"];
     let extension = path.extension().unwrap_or_default();

@@ -5,7 +5,7 @@ use convgru_model::{Forecaster, mean_of_members};
 use crate::Result;
 use crate::dataset::{Batch, numbered, unit};
 
-/// Sets these random numbers apart from those of the data and of teacher forcing.
+/// Separates these random numbers from the random numbers of the data and of teacher forcing.
 const REVERSE_SAMPLING_SEED: u64 = 0x7265_7665_7273_6521;
 
 /// Which frames of some samples are the network's own.

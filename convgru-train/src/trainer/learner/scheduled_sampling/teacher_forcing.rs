@@ -2,7 +2,7 @@
 
 use crate::dataset::{numbered, unit};
 
-/// Sets the random numbers of teacher forcing apart from those of the data.
+/// Separates the random numbers of teacher forcing from the random numbers of the data.
 const TEACHER_FORCING_SEED: u64 = 0x7465_6163_6865_7221;
 
 /// Which output steps read the truth: each with the given probability, drawn

@@ -58,7 +58,7 @@ pub(super) struct Unpacked {
 }
 
 impl Codecs {
-    /// Those of numbers that lie as they are.
+    /// The codecs of numbers that are stored unchanged.
     fn plain(kind: NumberType, axes: usize) -> Self {
         Self {
             kind,

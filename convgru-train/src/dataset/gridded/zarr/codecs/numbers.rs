@@ -1,4 +1,4 @@
-//! Filters of numbers: those of numcodecs that change what is stored.
+//! Filters of numbers: the filters of numcodecs that change what is stored.
 
 use half::f16;
 

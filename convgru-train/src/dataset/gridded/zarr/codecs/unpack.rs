@@ -8,7 +8,7 @@ use ruzstd::decoding::StreamingDecoder;
 use super::blosc;
 use crate::dataset::gzip::read_at_most;
 
-/// Windows of zstd that are read whatever the size of a chunk: those of its level 19.
+/// Windows of zstd that are read whatever the size of a chunk: the windows of its level 19.
 const USUAL_WINDOW: u64 = 1 << 23;
 /// Bytes of a checksum.
 pub(in super::super) const CHECKSUM: usize = 4;

@@ -115,7 +115,7 @@ pub(in crate::dataset) fn images(file: &GriddedFile) -> Result<Vec<ImageGroup>> 
     file.groups("")?.into_iter().filter(is_image).map(image).collect()
 }
 
-/// Whether images are those of a forecast: several, of different times.
+/// Whether the images belong to a forecast: several, of different times.
 pub(in crate::dataset) fn is_forecast(images: &[ImageGroup]) -> bool {
     images
         .windows(2)
