@@ -225,6 +225,7 @@ mod tests {
             exact: &[],
             threads: 1,
             rounds: 1,
+            memory: false,
             fma_peak_gflops: None,
         };
         let engine = Engine::other("broken", "false".into(), Vec::new());
