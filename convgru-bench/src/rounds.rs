@@ -56,7 +56,7 @@ struct Entrant {
 }
 
 impl Comparison<'_> {
-    /// Measures the engines, ours first. One that does not start is left out aloud, unless it is required; one that computes
+    /// Measures the engines; ours is the first. One that does not start is left out aloud, unless it is required; one that computes
     /// something else ends everything.
     pub(crate) fn run(
         &self,
@@ -80,7 +80,9 @@ impl Comparison<'_> {
         }
         for round in 0..self.rounds {
             progress.say(&format!("{}: round {} of {}", self.title(), round + 1, self.rounds));
-            for turn in 0..entrants.len() {
+            // Back and forth, so that no engine always works after the same one.
+            let count = entrants.len();
+            for turn in (0..count).map(|turn| if round % 2 == 0 { turn } else { count - 1 - turn }) {
                 let disturbances = take_turn(&mut entrants, turn)?;
                 progress.advance(1);
                 progress.disturbed(&disturbances);
