@@ -27,6 +27,9 @@ struct Sizes {
 /// The sizes that do not grow.
 const BASE: Sizes = Sizes { side: 64, channels: 16, steps: 4, batch: 1, threads: 1 };
 
+/// Operations in 10^9 of the largest training that is measured: f64 and one iteration take a minute beyond.
+const LARGEST_TRAINING: f64 = 200.0;
+
 /// Every size that grows.
 pub(super) static AXES: [Axis; 5] = [
     Axis {
@@ -58,12 +61,14 @@ pub(super) struct Point {
 }
 
 impl Axis {
-    /// The points with at most so many threads, the forward pass before training.
+    /// The points with at most so many threads, the forward pass before training. Training leaves out the largest sizes.
     pub(super) fn points(&'static self, most_threads: usize) -> Vec<Point> {
         let of = |kind: Kind| {
             self.values.iter().filter_map(move |&value| {
                 let threads = self.sizes(value).threads;
-                (threads <= most_threads).then_some(Point { axis: self, value, kind, threads })
+                let point = Point { axis: self, value, kind, threads };
+                let is_small = !kind.trains() || point.gflop() <= LARGEST_TRAINING;
+                (threads <= most_threads && is_small).then_some(point)
             })
         };
         of(Kind::Sequence).chain(of(Kind::Training)).collect()
@@ -81,10 +86,6 @@ impl Point {
     pub(super) fn workload(&self) -> anyhow::Result<Workload> {
         let Sizes { side, channels, steps, batch, .. } = self.axis.sizes(self.value);
         let kind = if self.kind.trains() { "training" } else { "forward pass" };
-        // Three gates over input and state, nine taps, two operations for each; training computes twice as many for
-        // the gradients, but for the gradient of the network's input.
-        let half = (batch * side * side * steps * 9 * channels * 3 * channels) as f64 * 2e-9;
-        let gflop = if self.kind.trains() { 5.0 * half } else { 2.0 * half };
         let workload = Workload {
             name: format!("{} = {}, {kind}", self.axis.name, self.value),
             kind: self.kind,
@@ -93,11 +94,19 @@ impl Point {
             width: side,
             steps,
             predicted: 0,
-            gflop,
+            gflop: self.gflop(),
             network: Network::ConvGru(ConvGruConfig::new(channels, &[channels])),
         };
         workload.check()?;
         Ok(workload)
+    }
+
+    /// Operations in 10^9: three gates over input and state, nine taps, two operations for each. Training computes twice as
+    /// many for the gradients, except for the gradient of the network's input.
+    fn gflop(&self) -> f64 {
+        let Sizes { side, channels, steps, batch, .. } = self.axis.sizes(self.value);
+        let half = (batch * side * side * steps * 9 * channels * 3 * channels) as f64 * 2e-9;
+        if self.kind.trains() { 5.0 * half } else { 2.0 * half }
     }
 }
 
@@ -109,7 +118,9 @@ mod tests {
     fn each_axis_changes_its_size_and_every_point_is_a_workload() {
         for axis in &AXES {
             let points = axis.points(64);
-            assert_eq!(points.len(), 2 * axis.values.len());
+            let of_training = points.iter().filter(|point| point.kind.trains()).count();
+            assert_eq!(points.len() - of_training, axis.values.len());
+            assert!(of_training + 1 >= axis.values.len(), "{}: {of_training}", axis.name);
             let workloads: Vec<Workload> = points.iter().map(|point| point.workload().unwrap()).collect();
             for pair in workloads[..axis.values.len()].windows(2) {
                 let grew = pair[1].gflop > pair[0].gflop;
