@@ -2,6 +2,7 @@
 
 mod batch;
 pub(crate) mod cadence;
+mod caught;
 mod config;
 mod crop_list;
 mod crop_sampling;

@@ -116,6 +116,18 @@ pub(crate) fn png(side: u32) -> Vec<u8> {
     bytes
 }
 
+/// A PNG of 4 x 4 pixels whose palette has so many bytes.
+pub(crate) fn png_with_palette(palette: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 4, 4);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_palette(vec![7; palette]);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[0; 16]).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
 /// Classic netCDF with axes of these lengths, the first unlimited with so many records, and a variable of floats over them.
 pub(crate) fn netcdf(records: u32, axes: &[u32], variables: usize) -> Vec<u8> {
     let name = |bytes: &mut Vec<u8>, name: &str| {

@@ -185,6 +185,27 @@ fn images_for_predictions() {
     refused("16 PNGs of 2048 x 2048", &frames(64), &path("images"));
 }
 
+/// The library that reads PNG panics at a palette whose last colour is cut off.
+#[test]
+fn images_whose_palette_ends_within_a_colour() {
+    let read = |palette: usize| {
+        let image = png_with_palette(palette);
+        let folder = folder(&[("a.png", &image), ("b.png", &image)]);
+        let budget = ReadBudget::new(16, "--memory-mib");
+        read_frames(folder.path(), &FramesConfig::default(), &budget)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    read(18).unwrap();
+    for palette in [4, 5, 16, 17] {
+        let error = read(palette).unwrap_err();
+        assert!(
+            error.contains("its palette has") && error.contains("no multiple of 3"),
+            "{palette}: {error}"
+        );
+    }
+}
+
 #[test]
 fn radar_images_that_unpack_to_much() {
     let folder = tempdir().unwrap();

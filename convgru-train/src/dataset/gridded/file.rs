@@ -7,13 +7,13 @@ use std::sync::Arc;
 use hdf5_reader::group::Group;
 use hdf5_reader::{Dataset, FileStorage, Hdf5File, OpenOptions};
 
-use super::caught::caught;
 use super::inflate::Limit;
 use super::netcdf3::{self, Netcdf3};
 use super::number::kind;
 use super::signature::Signature;
 use super::zarr::Zarr;
 use super::{Attributes, Variable, VariableInfo, dimensions, is_store, names, variable};
+use crate::dataset::caught::caught;
 use crate::{Error, ReadBudget, Result, input};
 
 /// How deep groups may lie in groups.

@@ -5,8 +5,6 @@
 #[cfg(feature = "hdf5")]
 mod attributes;
 #[cfg(feature = "hdf5")]
-mod caught;
-#[cfg(feature = "hdf5")]
 mod chunk_numbering;
 #[cfg(feature = "hdf5")]
 mod dimensions;

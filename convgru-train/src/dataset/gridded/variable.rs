@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use hdf5_reader::{Dataset, Hdf5File, SliceInfo, SliceInfoElem};
 
-use super::caught::caught;
 use super::file::damaged;
 use super::inflate::Limit;
 use super::netcdf3::Netcdf3;
@@ -14,6 +13,7 @@ use super::number::Number;
 use super::stored_type::{self, BitField};
 use super::zarr::ZarrArray;
 use super::{Attributes, Dimension, NumberType, chunk_numbering, dimensions, netcdf3, number};
+use crate::dataset::caught::caught;
 use crate::dataset::source::VisitBlock;
 use crate::read_budget::bytes_of;
 use crate::{Error, ReadBudget, Result};

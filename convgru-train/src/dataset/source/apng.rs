@@ -9,6 +9,7 @@ use png::{BlendOp, DisposeOp, FrameControl};
 use super::image::{Greyness, Image, VisitImage, check_sequence, value_bytes, visit_image};
 use super::png::{self as still, damaged, over_black};
 use super::{FrameInfo, FrameSource, Given, Visit};
+use crate::dataset::caught::caught;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::read_budget::{ReadBudget, bytes_of};
@@ -86,10 +87,11 @@ impl Apng {
         let mut canvas = Canvas::new(path, [self.info.width, self.info.height])?;
         // An image before the frames is for programs that show no animation.
         if reader.info().frame_control().is_none() {
-            reader.next_frame(&mut buffer).map_err(|error| damaged(path, error))?;
+            caught(path, || reader.next_frame(&mut buffer).map_err(|error| damaged(path, error)))?;
         }
         for step in 0..count {
-            let output = reader.next_frame(&mut buffer).map_err(|error| damaged(path, error))?;
+            let output =
+                caught(path, || reader.next_frame(&mut buffer).map_err(|error| damaged(path, error)))?;
             let control = reader.info().frame_control().copied().filter(|own| canvas.holds(own));
             let control = control.filter(|own| [own.width, own.height] == [output.width, output.height]);
             let control = control.ok_or_else(|| Error::Format {

@@ -13,6 +13,7 @@ use super::image::{
 };
 use super::{FrameInfo, FrameSource, Given, Visit};
 use crate::counted::counted;
+use crate::dataset::caught::caught;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::read_budget::{ReadBudget, bytes_of};
@@ -49,10 +50,10 @@ impl Gif {
         let damaged = |error: gif::DecodingError| damaged(path, &error);
         let mut options = options();
         options.set_color_output(ColorOutput::RGBA);
-        let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
+        let mut decoder = caught(path, || options.read_info(opened(path)?).map_err(damaged))?;
         let mut canvas = Canvas::new(self.info.width, self.info.height);
         for step in 0..count {
-            let Some(frame) = decoder.read_next_frame().map_err(damaged)? else {
+            let Some(frame) = caught(path, || decoder.read_next_frame().map_err(damaged))? else {
                 let reason = format!(
                     "had {}, and now has {step}; it was changed while it was read",
                     counted(self.info.steps, "frame")
@@ -94,7 +95,7 @@ fn size(path: &Path) -> Result<([usize; 3], bool)> {
     let damaged = |error: gif::DecodingError| damaged(path, &error);
     let mut options = options();
     options.skip_frame_decoding(true);
-    let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
+    let mut decoder = caught(path, || options.read_info(opened(path)?).map_err(damaged))?;
     let (width, height) = (decoder.width(), decoder.height());
     check_image(path, width.into(), height.into())?;
     let is_grey = |palette: &[u8]| {
@@ -102,7 +103,7 @@ fn size(path: &Path) -> Result<([usize; 3], bool)> {
     };
     let mut are_grey = decoder.global_palette().is_none_or(is_grey);
     let mut count = 0;
-    while let Some(frame) = decoder.next_frame_info().map_err(damaged)? {
+    while let Some(frame) = caught(path, || decoder.next_frame_info().map_err(damaged))? {
         are_grey &= frame.palette.as_deref().is_none_or(is_grey);
         count += 1;
         check_sequence(path, count, width.into(), height.into())?;

@@ -7,6 +7,7 @@ use std::path::Path;
 use jpeg_decoder::{Decoder, PixelFormat};
 
 use super::image::{Image, check_image};
+use crate::dataset::caught::caught;
 use crate::error::{Error, Result};
 use crate::input;
 
@@ -39,7 +40,7 @@ impl Opened {
 pub(super) fn opened(path: &Path) -> Result<Opened> {
     let file = input::open(path).map_err(Error::io("read", path))?;
     let mut decoder = Decoder::new(BufReader::new(file));
-    decoder.read_info().map_err(|error| failed(path, error))?;
+    caught(path, || decoder.read_info().map_err(|error| failed(path, error)))?;
     let refuse = |reason: String| Error::Format { path: path.into(), reason };
     let Some(info) = decoder.info() else { return Err(refuse("damaged JPEG: it has no header".into())) };
     check_image(path, info.width.into(), info.height.into())?;
@@ -73,7 +74,7 @@ pub(super) fn opened(path: &Path) -> Result<Opened> {
 /// # Errors
 /// [`Error::Io`] or [`Error::Format`] if it is damaged or ends early.
 pub(super) fn image(path: &Path, mut opened: Opened) -> Result<Image> {
-    let bytes = opened.decoder.decode().map_err(|error| failed(path, error))?;
+    let bytes = caught(path, || opened.decoder.decode().map_err(|error| failed(path, error)))?;
     let [width, height] = opened.stored;
     let channels = if opened.is_grey { 1 } else { 3 };
     if bytes.len() != width * height * channels {

@@ -7,6 +7,7 @@ use std::path::Path;
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, Limits, OutputInfo, Reader, Transformations};
 
 use super::image::{Image, check_image};
+use crate::dataset::caught::caught;
 use crate::error::{Error, Result};
 use crate::input;
 
@@ -45,13 +46,19 @@ pub(super) fn opened_as(path: &Path, is_all_needed: bool) -> Result<Opened> {
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
-    let header = decoder.read_header_info().map_err(|error| damaged(path, error))?;
+    let header = caught(path, || decoder.read_header_info().map_err(|error| damaged(path, error)))?;
     check_image(path, header.width.into(), header.height.into())?;
     let size = [header.width as usize, header.height as usize];
     expect_held(path, header, length)?;
     // Eight bytes is the largest pixel: four channels of sixteen bits.
     decoder.set_limits(Limits { bytes: 8 * size[0] * size[1] + OTHER_BYTES });
-    decoder.read_info().map_err(|error| damaged(path, error))
+    let reader = caught(path, || decoder.read_info().map_err(|error| damaged(path, error)))?;
+    let palette = reader.info().palette.as_ref().map_or(0, |palette| palette.len());
+    if palette % 3 != 0 {
+        let reason = format!("damaged PNG: its palette has {palette} bytes, which is no multiple of 3");
+        return Err(Error::Format { path: path.into(), reason });
+    }
+    Ok(reader)
 }
 
 /// Width and height of an image.
@@ -90,7 +97,7 @@ fn expect_held(path: &Path, header: &png::Info<'_>, length: u64) -> Result<()> {
 /// [`Error::Io`] or [`Error::Format`] if it is damaged.
 pub(super) fn image(path: &Path, mut reader: Opened) -> Result<Image> {
     let mut buffer = buffer(path, &reader)?;
-    let info = reader.next_frame(&mut buffer).map_err(|error| damaged(path, error))?;
+    let info = caught(path, || reader.next_frame(&mut buffer).map_err(|error| damaged(path, error)))?;
     reader.finish().map_err(|error| damaged(path, error))?;
     let rgba = rgba(&info, &buffer[..info.buffer_size()]);
     let over_black = |pixel: &[u16; 4]| [0, 1, 2].map(|channel| over_black(pixel[channel], pixel[3]));

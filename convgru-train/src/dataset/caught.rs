@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
-/// Reads from a file; a panic becomes an error that names the file. With overflow checks, the library that reads HDF5 panics at
-/// some sizes in damaged headers whose product has more than 64 bits.
+/// Calls a library that reads from a file; a panic becomes an error that names the file. Fuzzers found files at which libraries for
+/// PNG and, in builds with overflow checks, HDF5 panic.
 ///
 /// # Errors
 /// The errors of `read`; [`Error::Format`] after a panic.
-pub(super) fn caught<T>(file: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(in crate::dataset) fn caught<T>(file: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
     // What the library keeps of the file is not used after an error.
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
         let reason = format!("is damaged: the library that reads it failed ({})", message(panic.as_ref()));
