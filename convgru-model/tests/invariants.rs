@@ -454,8 +454,12 @@ fn expect_the_same_bits_anew(kind: ConvGruConfig) {
         (states.outputs, back, gradients)
     };
     let kept = run(MemoryBudget::Unlimited);
-    let anew = run(MemoryBudget::Bytes(1 << 20));
-    assert!(kept == anew, "{}: gates that were kept and recomputed gates differ", name(network.config()));
+    let recomputed = run(MemoryBudget::Bytes(1 << 20));
+    assert!(
+        kept == recomputed,
+        "{}: gates that were kept and recomputed gates differ",
+        name(network.config())
+    );
 }
 
 #[test]

@@ -250,8 +250,8 @@ fn blocks_of_steps_give_the_bits_of_the_whole() {
             let back = network.backward(&mut workspace, &of_outputs(&d_outputs), &mut gradients).unwrap();
             Passes { output, back, gradients }
         };
-        let (kept, anew) = (run(MemoryBudget::Unlimited), run(MemoryBudget::Bytes(1 << 20)));
-        assert!(kept.bits() == anew.bits(), "gates that were kept and recomputed gates differ");
+        let (kept, recomputed) = (run(MemoryBudget::Unlimited), run(MemoryBudget::Bytes(1 << 20)));
+        assert!(kept.bits() == recomputed.bits(), "gates that were kept and recomputed gates differ");
         assert!(network.forward(sequence).unwrap() == kept.output);
     }
 }

@@ -79,8 +79,8 @@ impl Layout {
     }
 
     /// Rearranges parameters of ours into this layout, with names that begin as `prefixes` say, one for
-    /// each layer; the inverse of [`read`](Self::read), except that of two biases which are added up the
-    /// second is zero.
+    /// each layer; the inverse of [`read`](Self::read), except that the second of two biases that are
+    /// added up is zero.
     ///
     /// # Errors
     /// [`Error::Count`] if there is not a prefix for each layer, [`Error::ShapeMismatch`] if the

@@ -26,7 +26,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
         }
     };
     let (start, data) = entry("data.pkl").transpose()?.unwrap_or_default();
-    // Within the file as it is, so that offsets in errors count from the start of the file.
+    // The pickle is read in place: offsets in errors count from the start of the file.
     let (pickle, _) = Pickle::read(&bytes[..start + data.len()], start)?;
     let mut storages = BTreeMap::new();
     for (name, &place) in &entries {
